@@ -1,0 +1,1 @@
+//! The only room that knows JavaScript: it converts and forwards, and decides nothing.

@@ -1,0 +1,1 @@
+//! A mail record to RFC 5322 bytes.

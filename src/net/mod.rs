@@ -1,0 +1,1 @@
+//! Sockets: resolving, dialling, TLS, proxies.
