@@ -163,6 +163,8 @@ struct Inner {
     refusals: Vec<Refusal>,
     /// The connection cannot be used any more.
     fatal: bool,
+    /// The server's TLS is one this engine does not speak.
+    tls_incompatible: bool,
 }
 
 impl Error {
@@ -178,6 +180,7 @@ impl Error {
             system: None,
             refusals: Vec::new(),
             fatal: false,
+            tls_incompatible: false,
         }))
     }
 
@@ -239,6 +242,14 @@ impl Error {
     #[must_use]
     pub fn fatal(mut self) -> Self {
         self.0.fatal = true;
+        self
+    }
+
+    /// Marks that the server speaks a TLS this engine cannot: an older version, or only ciphers or
+    /// key types it does not have. A certificate that does not verify is never marked.
+    #[must_use]
+    pub fn tls_incompatible(mut self) -> Self {
+        self.0.tls_incompatible = true;
         self
     }
 
@@ -309,6 +320,11 @@ impl Error {
     /// Whether the connection is beyond use.
     pub fn is_fatal(&self) -> bool {
         self.0.fatal
+    }
+
+    /// Whether the server speaks a TLS this engine cannot, and another engine may.
+    pub fn is_tls_incompatible(&self) -> bool {
+        self.0.tls_incompatible
     }
 
     /// Whether the message may have been delivered all the same.
