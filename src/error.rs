@@ -161,6 +161,7 @@ struct Inner {
     timeout: Option<&'static str>,
     system: Option<SystemError>,
     refusals: Vec<Refusal>,
+    causes: Vec<Error>,
     /// The connection cannot be used any more.
     fatal: bool,
     /// The server's TLS is one this engine does not speak.
@@ -179,6 +180,7 @@ impl Error {
             timeout: None,
             system: None,
             refusals: Vec::new(),
+            causes: Vec::new(),
             fatal: false,
             tls_incompatible: false,
         }))
@@ -235,6 +237,13 @@ impl Error {
     #[must_use]
     pub fn refusals(mut self, refusals: Vec<Refusal>) -> Self {
         self.0.refusals = refusals;
+        self
+    }
+
+    /// Adds the failures this one sums up, one for each address that was tried.
+    #[must_use]
+    pub fn causes(mut self, causes: Vec<Self>) -> Self {
+        self.0.causes = causes;
         self
     }
 
@@ -315,6 +324,11 @@ impl Error {
     /// The refused recipients.
     pub fn refused(&self) -> &[Refusal] {
         &self.0.refusals
+    }
+
+    /// The failures this one sums up; in JavaScript an `AggregateError` and its `errors`.
+    pub fn summed(&self) -> &[Self] {
+        &self.0.causes
     }
 
     /// Whether the connection is beyond use.

@@ -7,6 +7,7 @@
 mod dial;
 mod failure;
 mod proxy;
+mod race;
 mod resolve;
 mod stream;
 mod tls;
