@@ -10,6 +10,8 @@ mod proxy;
 mod race;
 mod resolve;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod tls;
 
 use std::net::IpAddr;
