@@ -258,7 +258,34 @@ async fn certificates_are_accepted_and_refused_as_in_node() {
 }
 
 #[tokio::test]
-async fn a_handshake_over_a_session_says_what_was_agreed_on() {
+async fn a_certificate_in_a_form_only_openssl_takes_is_left_to_another_engine() {
+    let root = Party::authority(None, "root");
+    let stranger = Party::authority(None, "stranger");
+    // An authority as a server: fine for OpenSSL, not for webpki.
+    let leaf = Party::new(Some(&root), "leaf", |params| {
+        is_authority(params);
+        named(&["mail.example"])(params);
+    });
+    let port = serve_tls(leaf.server(&[], BOTH)).await;
+    let error = open(&target(port, "mail.example", trusting(&[&root]))).await.unwrap_err();
+    assert!(error.is_tls_incompatible());
+    // With nobody to vouch for it there is nothing to leave.
+    let error = open(&target(port, "mail.example", trusting(&[&stranger]))).await.unwrap_err();
+    assert_eq!(reason(&error).0, "UNABLE_TO_VERIFY_LEAF_SIGNATURE");
+    assert!(!error.is_tls_incompatible());
+}
+
+#[tokio::test]
+async fn a_name_that_cannot_be_announced_is_left_to_another_engine() {
+    let own = Party::new(None, "own", |_| {});
+    let port = serve_tls(own.server(&[], BOTH)).await;
+    let error = open(&target(port, "m\u{fc}ller.example", unverified())).await.unwrap_err();
+    assert_eq!(reason(&error).0, "ERR_SSL_INVALID_SERVER_NAME");
+    assert!(error.is_tls_incompatible());
+}
+
+#[tokio::test]
+async fn a_secured_stream_says_what_was_agreed_on() {
     let own = Party::new(None, "own", named(&["mail.example"]));
     let port = serve_tls(own.server(&[], BOTH)).await;
     for (max_version, ciphers, version, cipher) in [
