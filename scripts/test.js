@@ -49,8 +49,13 @@ const STEPS = [
   { name: 'types', needs: ['packages'], run: types },
   { name: 'jest', needs: ['packages', 'addon'], run: () => node('jest') },
 ];
-// These prepare the ground for all others, and take no time when it is ready.
-const GROUND = ['packages', 'rust', 'addon'];
+
+/** The steps of these names and, before them, what they need. */
+function select(names) {
+  const chosen = STEPS.filter((step) => names.includes(step.name));
+  const needs = chosen.flatMap((step) => step.needs ?? []).filter((name) => !names.includes(name));
+  return needs.length > 0 ? select([...names, ...needs]) : chosen;
+}
 
 main(async (names) => {
   const unknown = names.filter((name) => !STEPS.some((step) => step.name === name));
@@ -58,7 +63,6 @@ main(async (names) => {
     const known = STEPS.map((step) => step.name).join(', ');
     throw new Complaint(`No step is called ${unknown.join(', ')}. The steps: ${known}.`);
   }
-  const wanted = names.length > 0 ? [...GROUND, ...names] : STEPS.map((step) => step.name);
-  const passed = await runSteps(STEPS.filter((step) => wanted.includes(step.name)));
+  const passed = await runSteps(names.length > 0 ? select(names) : STEPS);
   return passed ? 0 : 1;
 });
