@@ -227,9 +227,9 @@ impl Walker<'_> {
         match self.token(0) {
             "crate" => {
                 self.at += 1;
-                self.from_root();
+                self.after_root();
             }
-            "super" => self.from_parent(self.depth()),
+            "super" => self.after_super(self.depth()),
             "{" => self.each_of_group(Self::tree),
             name if name.starts_with(is_name) => {
                 self.found.push(Reference::External(name.to_owned()));
@@ -240,21 +240,21 @@ impl Walker<'_> {
     }
 
     /// After `super`s: what follows is a room once they reach the root of the crate.
-    fn from_parent(&mut self, depth: usize) {
+    fn after_super(&mut self, depth: usize) {
         let depth = depth.saturating_sub(1);
         self.at += 1;
         match (self.token(0), self.token(1)) {
             ("::", "super") => {
                 self.at += 1;
-                self.from_parent(depth);
+                self.after_super(depth);
             }
-            ("::", _) if depth == 0 => self.from_root(),
+            ("::", _) if depth == 0 => self.after_root(),
             _ => self.rest_of_path(),
         }
     }
 
     /// After `crate`, or after the `super` that reaches it.
-    fn from_root(&mut self) {
+    fn after_root(&mut self) {
         if self.token(0) != "::" {
             return;
         }
