@@ -71,6 +71,8 @@ async function main() {
 }
 
 main().catch((error) => {
-  console.error(error instanceof UsageError ? `${error.message}\n\n${HELP.trim()}` : error);
+  console.error(
+    error instanceof UsageError ? `${error.message}\n\`npm run demo -- --help\` lists the options.` : error,
+  );
   process.exit(error instanceof UsageError ? 2 : 1);
 });

@@ -2,7 +2,7 @@
 
 const fs = require('node:fs');
 const path = require('node:path');
-const { ROOT, Complaint, run, packageBin } = require('./process');
+const { INTERRUPTED, ROOT, Complaint, run, packageBin } = require('./process');
 const { requireRust } = require('./rust');
 
 const SOURCES = ['Cargo.toml', 'Cargo.lock', 'build.rs', 'src'];
@@ -50,7 +50,9 @@ async function buildAddon(profile, extra = []) {
   const started = new Date();
   const flags = profile === 'release' ? ['--release'] : [];
   const args = [packageBin('@napi-rs/cli', 'napi'), ...NAPI_BUILD, ...flags, ...extra];
-  if ((await run(process.execPath, args)) !== 0) {
+  const code = await run(process.execPath, args);
+  if (code === INTERRUPTED) throw new Complaint('The build was interrupted.');
+  if (code !== 0) {
     throw new Complaint('The addon could not be built; the compiler says why above.');
   }
   const addon = findAddon();

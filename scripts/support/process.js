@@ -6,6 +6,9 @@ const path = require('node:path');
 /** The folder that holds package.json. */
 const ROOT = path.resolve(__dirname, '..', '..');
 
+/** The exit code of a program that Ctrl-C ended. */
+const INTERRUPTED = 130;
+
 /** A failure whose message says what to do about it; shown without a stack. */
 class Complaint extends Error {}
 
@@ -24,7 +27,7 @@ function run(program, args, options = {}) {
     child.on('error', reject);
     child.on('close', (code, signal) => {
       process.off('SIGINT', wait);
-      resolve(code ?? (signal === 'SIGINT' ? 130 : 1));
+      resolve(code ?? (signal === 'SIGINT' ? INTERRUPTED : 1));
     });
   });
 }
@@ -52,4 +55,4 @@ async function main(body) {
   }
 }
 
-module.exports = { ROOT, Complaint, run, capture, packageBin, main };
+module.exports = { INTERRUPTED, ROOT, Complaint, run, capture, packageBin, main };
