@@ -2,6 +2,10 @@
 
 const { fork } = require('node:child_process');
 const { once } = require('node:events');
+const fs = require('node:fs');
+const path = require('node:path');
+
+const CERTIFICATE = path.join(__dirname, '..', '..', 'demo', 'certs', 'localhost.crt');
 
 /** The npm package `smtp-server`, as many test suites use it. */
 async function startSmtpServer() {
@@ -24,6 +28,9 @@ function serve() {
   const { SMTPServer } = require('smtp-server');
   const counters = { messages: 0, bytes: 0 };
   const server = new SMTPServer({
+    // Without a certificate of its own it warns about its built-in one.
+    cert: fs.readFileSync(CERTIFICATE),
+    key: fs.readFileSync(CERTIFICATE.replace(/crt$/, 'key')),
     authOptional: true,
     disableReverseLookup: true,
     onData(stream, _session, callback) {
