@@ -10,3 +10,4 @@ pub mod error;
 pub mod mail;
 pub mod message;
 pub mod net;
+pub mod wire;
