@@ -10,6 +10,16 @@ pub(super) fn connect_timeout() -> Error {
     Error::new(Code::TimedOut, "Connection timeout").command("CONN").timeout("CONNECT_TIMEOUT").fatal()
 }
 
+/// The same deadline has passed before the proxy opened the tunnel.
+pub(super) fn proxy_timeout() -> Error {
+    Error::new(Code::TimedOut, "Proxy socket timed out").fatal()
+}
+
+/// The same deadline has passed during the TLS handshake in a proxy's tunnel.
+pub(super) fn handshake_timeout() -> Error {
+    Error::new(Code::TimedOut, "TLS handshake timed out").command("CONN").timeout("UPGRADE_TIMEOUT").fatal()
+}
+
 /// A system call concerning one address failed: `connect ECONNREFUSED 127.0.0.1:25`.
 pub(super) fn at_address(source: &io::Error, syscall: &'static str, address: SocketAddr) -> Error {
     let bare = Error::socket(source, syscall);

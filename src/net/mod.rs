@@ -10,6 +10,8 @@ mod proxy;
 mod race;
 mod resolve;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod tls;
 
 use std::net::IpAddr;
@@ -22,7 +24,7 @@ pub use proxy::{Proxy, ProxyKind};
 pub use stream::{Stream, TlsInfo};
 pub use tls::{Tls, TlsOptions, TlsVersion};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Where to connect, and how.
 #[derive(Clone, Debug)]
@@ -57,16 +59,27 @@ impl Target {
 /// Opens a connection: resolves, races the addresses, passes the proxy and, on a `secure` target,
 /// ends the TLS handshake, all before `deadline`.
 pub async fn connect(target: &Target, deadline: Instant) -> Result<Stream> {
-    match tokio::time::timeout_at(deadline, open(target)).await {
-        Ok(outcome) => outcome,
-        Err(_) => Err(failure::connect_timeout()),
+    let dns_timeout = target.dns_timeout.min(deadline.saturating_duration_since(Instant::now()));
+    let Some(proxy) = &target.proxy else {
+        return before(deadline, direct(target, dns_timeout), failure::connect_timeout).await;
+    };
+    let tunnel = proxy::tunnel(proxy, target, dns_timeout);
+    let stream = before(deadline, tunnel, failure::proxy_timeout).await?;
+    if !target.secure {
+        return Ok(stream);
     }
+    before(deadline, stream.start_tls(target), failure::handshake_timeout).await
 }
 
-async fn open(target: &Target) -> Result<Stream> {
-    let stream = match &target.proxy {
-        None => dial::dial(&target.host, target.port, target.local_address, target.dns_timeout).await?,
-        Some(proxy) => proxy::tunnel(proxy, target).await?,
-    };
+async fn direct(target: &Target, dns_timeout: Duration) -> Result<Stream> {
+    let stream = dial::dial(&target.host, target.port, target.local_address, dns_timeout).await?;
     if target.secure { stream.start_tls(target).await } else { Ok(stream) }
+}
+
+async fn before<T>(
+    deadline: Instant,
+    work: impl Future<Output = Result<T>>,
+    late: fn() -> Error,
+) -> Result<T> {
+    tokio::time::timeout_at(deadline, work).await.unwrap_or_else(|_| Err(late()))
 }

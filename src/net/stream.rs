@@ -5,15 +5,15 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use rustls::pki_types::ServerName;
 use rustls::{CommonState, HandshakeKind};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+use super::tls::stream_failed;
 use super::{Target, Tls};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// What TLS agreed on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub struct Stream {
 #[derive(Debug)]
 enum Layer {
     Tcp(TcpStream),
-    Tls(Box<TlsStream<Layer>>),
+    Tls(Box<TlsStream<Self>>),
 }
 
 impl Stream {
@@ -60,7 +60,7 @@ impl Stream {
 
     /// A TLS handshake that does not make the stream count as secure: the proxy's end of it.
     pub(super) async fn handshake(self, tls: &Tls, name: &str) -> Result<Self> {
-        let layer = tls.client_handshake(self.layer, name).await?;
+        let layer = tls.handshake(self.layer, name).await?;
         Ok(Self { layer: Layer::Tls(Box::new(layer)), ..self })
     }
 
@@ -85,6 +85,11 @@ impl Stream {
             Layer::Tls(tls) if self.secure => Some(describe(tls.get_ref().1)),
             _ => None,
         }
+    }
+
+    /// What a failed read or write (`syscall`) on a stream is called.
+    pub fn failure(error: &io::Error, syscall: &'static str) -> Error {
+        stream_failed(error, syscall)
     }
 
     /// Asks the kernel to acknowledge what arrives at once, until the next time it decides for
@@ -126,7 +131,13 @@ impl AsyncRead for Layer {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(socket) => Pin::new(socket).poll_read(cx, buf),
-            Self::Tls(tls) => Pin::new(tls.as_mut()).poll_read(cx, buf),
+            Self::Tls(tls) => match Pin::new(tls.as_mut()).poll_read(cx, buf) {
+                // Like Node, an end without `close_notify` is an end: a cut reply lacks its line end.
+                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    Poll::Ready(Ok(()))
+                }
+                other => other,
+            },
         }
     }
 }
@@ -203,9 +214,4 @@ impl AsyncWrite for Stream {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.layer).poll_shutdown(cx)
     }
-}
-
-/// A name as rustls takes it.
-pub(super) fn server_name(name: &str) -> Option<ServerName<'static>> {
-    ServerName::try_from(name.to_owned()).ok()
 }
