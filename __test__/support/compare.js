@@ -128,7 +128,7 @@ async function observe(file, row) {
       ctx.transporter = createTransport(ctx, row);
       listen(ctx);
     }
-    const run = row.run ?? ((c) => c.send(row.message));
+    const run = row.run ?? ((c) => c.send(row.message?.(c)));
     outcome = await patient(run(ctx, ctx.transporter), PATIENCE + 2000);
     if (outcome === hung) outcome = 'hangs';
   } catch (error) {
@@ -203,8 +203,10 @@ function describeObject(value, ctx, depth) {
 }
 
 function describeError(error, ctx, depth) {
-  const fields = Object.keys(error).filter((key) => !ADDED_ERROR_FIELDS.includes(key));
+  const left = new Set([...ADDED_ERROR_FIELDS, ...(ctx.row.without?.fields ?? [])]);
+  const fields = Object.keys(error).filter((key) => !left.has(key));
   const described = { '{error}': error.name, message: mask(String(error.message), ctx) };
+  if (error.cause !== undefined) described.cause = describe(error.cause, ctx, depth + 1);
   for (const key of fields.sort()) described[key] = describe(error[key], ctx, depth + 1);
   return described;
 }

@@ -6,12 +6,13 @@
  *
  * A row is `{ name, options, message, server, run, … }`:
  * - `options`: merged over `{ pool, host, port }`, or a function of `(ctx, base)`; `defaults`: message defaults
- * - `message`: changes to the standard message, sent once, unless `run(ctx, transporter)` does something else
+ * - `message`: a function that makes changes to the standard message, which is sent once, unless `run(ctx, transporter)` does something else
  * - `server`: a script for `startServer`, or false for none
  * - `events`: names of events to note on the timeline
  * - `wire`: `'messages'` compares only what was delivered, `false` nothing of the wire
  * - `bare`: no transporter is made before `run`
  * - `isolated`: the row runs in a process of its own, because it may take the process down
+ * - `without`: `{ difference, fields }` error fields that are left out of the comparison, and why
  * - `difference`: a name from docs/differences.md; then `theirs` and `ours` say what each side must show
  */
 

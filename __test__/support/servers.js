@@ -135,7 +135,7 @@ class Session {
     this.messages += 1;
     const message = { from: this.from, to: this.to, body, size };
     const answer = this.scripted('body', message);
-    if (answer === undefined) this.server.messages.push({ ...message, connection: this.id });
+    if (/^2/.test(leading(answer ?? '250'))) this.server.messages.push({ ...message, connection: this.id });
     const accepted = this.script.lmtp ? this.to.map(() => '250 2.0.0 delivered') : '250 2.0.0 queued';
     this.clear();
     await this.reply(answer ?? accepted);
@@ -151,14 +151,21 @@ class Session {
     const scripted = this.scripted(verb, line);
     const handler = this[`on${verb}`];
     if (scripted !== undefined) {
-      if (verb === 'DATA' && /^[23]/.test(String(scripted))) this.mode = 'data';
-      if (verb === 'MAIL' && /^2/.test(String(scripted))) this.from = line;
+      this.follow(verb, line, leading(scripted));
       await this.reply(scripted);
     } else if (handler) {
       await handler.call(this, line);
     } else {
       await this.reply('502 5.5.1 not known here');
     }
+  }
+
+  /** Lets a scripted answer count as what it says. */
+  follow(verb, line, text) {
+    if (verb === 'DATA' && /^[23]/.test(text)) this.mode = 'data';
+    if (!/^2/.test(text)) return;
+    if (verb === 'MAIL') this.from = line;
+    if (verb === 'RCPT') this.to.push(line);
   }
 
   onEHLO() {
@@ -281,6 +288,13 @@ class Session {
     this.socket.write(Buffer.isBuffer(reply) ? reply : `${reply}\r\n`);
     return false;
   }
+}
+
+/** The first text a scripted reply sends. */
+function leading(reply) {
+  if (Array.isArray(reply)) return leading(reply[0]);
+  if (reply?.ms !== undefined) return leading(reply.reply);
+  return typeof reply === 'string' || Buffer.isBuffer(reply) ? String(reply) : '';
 }
 
 const decode = (text) => Buffer.from(String(text), 'base64').toString();
