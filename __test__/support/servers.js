@@ -35,6 +35,7 @@ const END = Buffer.from('\r\n.\r\n');
  * @property {boolean} [lmtp] LHLO, and one reply a recipient after the data
  * @property {boolean} [secure] TLS from the first byte
  * @property {boolean} [starttls] offers STARTTLS, and then AUTH only inside
+ * @property {string} [injects] what is sent in the clear right after the answer to STARTTLS
  * @property {object} [tls] options of the server's side of TLS
  * @property {{ methods?: string[], user?: string, pass?: string, token?: string }} [auth]
  * @property {Object<string, any>} [replies] by step: `connect`, `greeting`, `body`, or a verb
@@ -186,7 +187,7 @@ class Session {
   }
 
   async onSTARTTLS() {
-    await this.reply('220 2.0.0 go ahead');
+    await this.reply(['220 2.0.0 go ahead', this.script.injects].filter(Boolean).join('\r\n'));
     this.input = Buffer.alloc(0);
     const plain = this.socket;
     plain.removeAllListeners('data');
