@@ -20,9 +20,9 @@ const path = require('node:path');
 const { fork } = require('node:child_process');
 const { observe, libraries, standIn } = require('./compare');
 
-function contract(area, rows) {
+function contract(area, rows, file = path.join(__dirname, '../contract/rows', `${area}.js`)) {
   const passed = new Set();
-  const apart = isolate(area, rows);
+  const apart = isolate(file, rows);
   describe(`contract: ${area}`, () => {
     test.each(rows.map((row) => [row.name, row]))(
       '%s',
@@ -48,9 +48,8 @@ function judge(row, theirs, ours) {
   if (!standIn) row.ours(ours);
 }
 
-/** Runs the isolated rows of an area, once for each library; gives what was seen of a row. */
-function isolate(area, rows) {
-  const file = path.join(__dirname, '../contract/rows', `${area}.js`);
+/** Runs the isolated rows of a file, once for each library; gives what was seen of a row. */
+function isolate(file, rows) {
   const names = rows.filter((row) => row.isolated).map(({ name }) => name);
   const runs = new Map();
   return async (library, name) => {

@@ -38,7 +38,7 @@ const END = Buffer.from('\r\n.\r\n');
  * @property {string} [injects] what is sent in the clear right after the answer to STARTTLS
  * @property {object} [tls] options of the server's side of TLS
  * @property {{ methods?: string[], user?: string, pass?: string, token?: string }} [auth]
- * @property {Object<string, any>} [replies] by step: `connect`, `greeting`, `body`, or a verb
+ * @property {Object<string, any>} [replies] by step: `connect`, `greeting`, `body`, a verb, or `other`
  */
 
 /** One conversation: splits what arrives into commands and bodies, answers in order. */
@@ -149,7 +149,7 @@ class Session {
 
   async command(line) {
     const verb = line.split(/[ :]/)[0].toUpperCase();
-    const scripted = this.scripted(verb, line);
+    const scripted = this.scripted(verb, line) ?? this.scripted('other', line);
     const handler = this[`on${verb}`];
     if (scripted !== undefined) {
       this.follow(verb, line, leading(scripted));
