@@ -1,1 +1,3 @@
 //! The only room that knows JavaScript: it converts and forwards, and decides nothing.
+
+mod compose;

@@ -1,1 +1,134 @@
-//! A mail record to RFC 5322 bytes.
+//! A mail record to RFC 5322 bytes: headers, addresses, parts, encoders.
+//!
+//! The bytes are those nodemailer makes from the same options. What those options mean was
+//! decided where the record was made; here it is only written. No IO but reading attachment files
+//! through the opener a message is given.
+
+mod address;
+mod body;
+mod encode;
+mod fold;
+mod header;
+mod layout;
+mod param;
+mod record;
+mod text;
+mod word;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::error::{Code, Error, Result};
+use crate::mail::{Body, ChunkSource, Dsn, Envelope, Message, Prepared};
+use layout::{Layout, Piece, Source};
+use record::Record;
+
+/// A value beside the record.
+#[derive(Clone, Debug)]
+pub enum Part {
+    /// A JavaScript string.
+    Text(String),
+    /// A `Buffer`.
+    Bytes(Bytes),
+}
+
+impl Part {
+    fn octets(&self) -> &[u8] {
+        match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::Bytes(bytes) => bytes,
+        }
+    }
+}
+
+/// Opens the files of a message.
+pub trait FileOpener: Send + Sync + std::fmt::Debug {
+    /// The file's octets in chunks of 64 KiB, the last one shorter: soft line breaks depend on it.
+    /// What goes wrong is said by the source, not here.
+    fn open(&self, path: &str) -> Box<dyn ChunkSource>;
+}
+
+/// A message as it waits: its record, not yet read, and the values beside it.
+#[derive(Debug)]
+pub struct Recorded {
+    record: Box<str>,
+    parts: Arc<[Part]>,
+    files: Arc<dyn FileOpener>,
+}
+
+impl Recorded {
+    /// A message from its record (JSON) and the values it refers to.
+    pub fn new(record: impl Into<Box<str>>, parts: Vec<Part>, files: Arc<dyn FileOpener>) -> Self {
+        Self { record: record.into(), parts: parts.into(), files }
+    }
+}
+
+impl Message for Recorded {
+    fn prepare(&self) -> Result<Prepared> {
+        let mut record: Record = serde_json::from_str(&self.record)
+            .map_err(|error| Error::new(Code::Internal, format!("message record: {error}")))?;
+        let mut root = std::mem::take(&mut record.root);
+        let envelope = envelope(&record, &root)?;
+        let message_id = message_id(&record, &mut root, &envelope.from);
+        let layout = layout::lay_out(&record, root, &self.parts);
+        let body = if has_files(&layout) {
+            let files = Arc::clone(&self.files);
+            Body::Chunks(Box::new(body::Assembly::new(
+                layout,
+                Arc::clone(&self.parts),
+                record.newline,
+                files,
+            )))
+        } else {
+            Body::Whole(body::whole(&layout, &self.parts, record.newline).into())
+        };
+        Ok(Prepared { envelope, message_id, body })
+    }
+
+    fn replayable(&self) -> bool {
+        true
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.record.len() + self.parts.iter().map(|part| part.octets().len()).sum::<usize>()
+    }
+}
+
+fn has_files(layout: &Layout) -> bool {
+    layout.pieces.iter().any(|piece| matches!(piece, Piece::Content(Source::File(_), _)))
+}
+
+/// The caller's envelope, or the one the headers make.
+fn envelope(record: &Record, root: &record::Node) -> Result<Envelope> {
+    let (from, to) = match &record.envelope {
+        Some(given) => (given.from.clone(), given.to.clone()),
+        None => address::envelope(&root.headers),
+    };
+    let (count, limit) = (to.len(), record.max_recipients);
+    if limit > 0 && count > limit {
+        let text =
+            format!("Message has {count} recipients, which is over the {limit} allowed by maxRecipients");
+        return Err(Error::new(Code::MaxRecipients, text));
+    }
+    let dsn = record.dsn.as_ref().map(|dsn| Dsn {
+        ret: dsn.ret.clone(),
+        envid: dsn.envid.clone(),
+        notify: dsn.notify.clone(),
+        orcpt: dsn.orcpt.clone(),
+    });
+    let Record { size, use_8bit_mime, require_tls, .. } = *record;
+    Ok(Envelope { from, to, dsn, size, use_8bit_mime, require_tls })
+}
+
+/// The message's id as its header has it, generated where the record asks for it.
+fn message_id(record: &Record, root: &mut record::Node, sender: &str) -> String {
+    let Some(field) = root.headers.iter_mut().find(|field| field.key == "Message-ID") else {
+        return String::new();
+    };
+    if field.generated {
+        let domain = sender.rsplit('@').next().filter(|_| !sender.is_empty()).unwrap_or("localhost");
+        field.text = format!("<{}@{domain}>", record.id);
+    }
+    field.text.clone()
+}
