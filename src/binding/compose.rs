@@ -1,5 +1,7 @@
 //! Composition without sending, for tests and debugging: the whole message as one `Buffer`.
 
+#![cfg_attr(test, allow(dead_code, reason = "exports are registered only where JavaScript loads them"))]
+
 use std::fs::File;
 use std::io::Read;
 use std::sync::Arc;
