@@ -1,3 +1,4 @@
 //! The only room that knows JavaScript: it converts and forwards, and decides nothing.
 
 mod compose;
+mod files;
