@@ -161,8 +161,11 @@ struct Inner {
     timeout: Option<&'static str>,
     system: Option<SystemError>,
     refusals: Vec<Refusal>,
+    causes: Vec<Error>,
     /// The connection cannot be used any more.
     fatal: bool,
+    /// The server's TLS is one this engine does not speak.
+    tls_incompatible: bool,
 }
 
 impl Error {
@@ -177,7 +180,9 @@ impl Error {
             timeout: None,
             system: None,
             refusals: Vec::new(),
+            causes: Vec::new(),
             fatal: false,
+            tls_incompatible: false,
         }))
     }
 
@@ -235,10 +240,25 @@ impl Error {
         self
     }
 
+    /// Adds the failures this one sums up, one for each address that was tried.
+    #[must_use]
+    pub fn causes(mut self, causes: Vec<Self>) -> Self {
+        self.0.causes = causes;
+        self
+    }
+
     /// Marks that the connection cannot be used after this.
     #[must_use]
     pub fn fatal(mut self) -> Self {
         self.0.fatal = true;
+        self
+    }
+
+    /// Marks that the server speaks a TLS this engine cannot: an older version, or only ciphers or
+    /// key types it does not have. A certificate that does not verify is never marked.
+    #[must_use]
+    pub fn tls_incompatible(mut self) -> Self {
+        self.0.tls_incompatible = true;
         self
     }
 
@@ -330,9 +350,19 @@ impl Error {
         &self.0.refusals
     }
 
+    /// The failures this one sums up; in JavaScript an `AggregateError` and its `errors`.
+    pub fn summed(&self) -> &[Self] {
+        &self.0.causes
+    }
+
     /// Whether the connection is beyond use.
     pub fn is_fatal(&self) -> bool {
         self.0.fatal
+    }
+
+    /// Whether the server speaks a TLS this engine cannot, and another engine may.
+    pub fn is_tls_incompatible(&self) -> bool {
+        self.0.tls_incompatible
     }
 
     /// Whether the message may have been delivered all the same.

@@ -6,7 +6,10 @@
 
 #[cfg(feature = "node")]
 mod binding;
+pub mod connection;
 pub mod error;
 pub mod mail;
 pub mod message;
 pub mod net;
+pub mod pool;
+pub mod wire;

@@ -1,1 +1,2 @@
+//! SMTP test server.
 fn main() {}

@@ -1,0 +1,5 @@
+'use strict';
+
+const { contract } = require('../support/contract');
+
+contract('attachments', require('./rows/attachments'));

@@ -1,0 +1,5 @@
+'use strict';
+
+const { contract } = require('../support/contract');
+
+contract('connecting', require('./rows/connecting'));

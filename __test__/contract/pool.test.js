@@ -1,0 +1,5 @@
+'use strict';
+
+const { contract } = require('../support/contract');
+
+contract('pool', require('./rows/pool'));

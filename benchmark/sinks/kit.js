@@ -1,0 +1,6 @@
+'use strict';
+module.exports = {
+  startKit() {
+    throw new Error('x');
+  },
+};

@@ -1,0 +1,2 @@
+export * from 'nodemailer/lib/addressparser';
+export { default } from 'nodemailer/lib/addressparser';

@@ -1,0 +1,1 @@
+export * from 'nodemailer/lib/base64';

@@ -1,0 +1,2 @@
+export * from 'nodemailer/lib/dkim/message-parser';
+export { default } from 'nodemailer/lib/dkim/message-parser';

@@ -1,0 +1,2 @@
+export * from 'nodemailer/lib/dkim/sign';
+export { default } from 'nodemailer/lib/dkim/sign';

@@ -1,0 +1,2 @@
+export * from 'nodemailer/lib/fetch';
+export { default } from 'nodemailer/lib/fetch';

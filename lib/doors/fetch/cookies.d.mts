@@ -1,0 +1,2 @@
+export * from 'nodemailer/lib/fetch/cookies';
+export { default } from 'nodemailer/lib/fetch/cookies';

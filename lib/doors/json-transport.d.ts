@@ -1,0 +1,2 @@
+export * from 'nodemailer/lib/json-transport';
+export { default } from 'nodemailer/lib/json-transport';

@@ -1,0 +1,2 @@
+export * from 'nodemailer/lib/mail-composer';
+export { default } from 'nodemailer/lib/mail-composer';

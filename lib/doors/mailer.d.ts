@@ -1,0 +1,2 @@
+export * from 'nodemailer/lib/mailer';
+export { default } from 'nodemailer/lib/mailer';

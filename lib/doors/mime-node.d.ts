@@ -1,0 +1,2 @@
+export * from 'nodemailer/lib/mime-node';
+export { default } from 'nodemailer/lib/mime-node';

@@ -1,0 +1,2 @@
+export * from 'nodemailer/lib/sendmail-transport';
+export { default } from 'nodemailer/lib/sendmail-transport';

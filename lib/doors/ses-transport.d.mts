@@ -1,0 +1,2 @@
+export * from 'nodemailer/lib/ses-transport';
+export { default } from 'nodemailer/lib/ses-transport';

@@ -1,0 +1,2 @@
+export * from 'nodemailer/lib/smtp-connection';
+export { default } from 'nodemailer/lib/smtp-connection';

@@ -1,0 +1,2 @@
+export * from 'nodemailer/lib/smtp-connection/data-stream';
+export { default } from 'nodemailer/lib/smtp-connection/data-stream';

@@ -1,0 +1,2 @@
+export * from 'nodemailer/lib/smtp-connection/http-proxy-client';
+export { default } from 'nodemailer/lib/smtp-connection/http-proxy-client';

@@ -1,0 +1,1 @@
+export * from 'nodemailer/lib/smtp-connection/server-message-id';

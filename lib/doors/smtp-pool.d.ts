@@ -1,0 +1,2 @@
+export * from 'nodemailer/lib/smtp-pool';
+export { default } from 'nodemailer/lib/smtp-pool';

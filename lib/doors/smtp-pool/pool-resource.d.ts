@@ -1,0 +1,2 @@
+export * from 'nodemailer/lib/smtp-pool/pool-resource';
+export { default } from 'nodemailer/lib/smtp-pool/pool-resource';

@@ -1,0 +1,2 @@
+export * from 'nodemailer/lib/smtp-transport';
+export { default } from 'nodemailer/lib/smtp-transport';

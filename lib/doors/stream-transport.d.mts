@@ -1,0 +1,2 @@
+export * from 'nodemailer/lib/stream-transport';
+export { default } from 'nodemailer/lib/stream-transport';

@@ -1,0 +1,2 @@
+export * from 'nodemailer/lib/well-known';
+export { default } from 'nodemailer/lib/well-known';

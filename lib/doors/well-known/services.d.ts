@@ -1,0 +1,3 @@
+import type { WellKnownServiceDefinition } from 'nodemailer/lib/well-known';
+declare const services: Record<string, WellKnownServiceDefinition>;
+export = services;

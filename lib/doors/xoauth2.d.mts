@@ -1,0 +1,2 @@
+export * from 'nodemailer/lib/xoauth2';
+export { default } from 'nodemailer/lib/xoauth2';

@@ -1,0 +1,220 @@
+//! The one task that owns a schedule: it passes inputs in and carries actions out.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep_until};
+
+use super::schedule::{Action, Schedule};
+use super::{EventSink, PoolEvent, PoolOptions, Request};
+use crate::connection::{self, ConnectionId, Handle, Order, Ready, Report, Reports, Settings};
+use crate::error::{Code, Error, Phase};
+
+/// Inputs taken at once, so that their events leave in one batch.
+const BATCH: usize = 256;
+
+/// What arrives in the pool's mailbox.
+#[derive(Debug)]
+pub(super) enum Mail {
+    Request(Request),
+    Report(ConnectionId, Report),
+}
+
+/// Starts the task; gives its mailbox.
+pub(super) fn start(
+    options: PoolOptions,
+    settings: Arc<Settings>,
+    sink: impl EventSink + Clone,
+) -> mpsc::UnboundedSender<Mail> {
+    let (sender, inbox) = mpsc::unbounded_channel();
+    let mut last_words = sink.clone();
+    let actor = Actor {
+        schedule: Schedule::new(options),
+        settings,
+        mailbox: sender.downgrade(),
+        links: HashMap::new(),
+        verifying: HashMap::new(),
+        events: Vec::new(),
+        sink,
+    };
+    let task = tokio::spawn(actor.run(inbox));
+    tokio::spawn(async move {
+        if task.await.is_err_and(|error| error.is_panic()) {
+            let error = Error::new(Code::Internal, "The pool failed: a bug in postpool").at(Phase::InDoubt);
+            last_words.deliver(vec![PoolEvent::Crashed(error)]);
+        }
+    });
+    sender
+}
+
+/// The actor's end of a connection.
+struct Link {
+    orders: mpsc::UnboundedSender<Order>,
+    task: AbortHandle,
+}
+
+struct Actor<S> {
+    schedule: Schedule,
+    settings: Arc<Settings>,
+    /// Weak, so that the mailbox closes when the last handle is dropped.
+    mailbox: mpsc::WeakUnboundedSender<Mail>,
+    links: HashMap<ConnectionId, Link>,
+    /// Connections of a `verify`, with the caller's number and what they found.
+    verifying: HashMap<ConnectionId, (u64, Option<Box<Ready>>)>,
+    events: Vec<PoolEvent>,
+    sink: S,
+}
+
+impl<S: EventSink> Actor<S> {
+    async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Mail>) {
+        let mut batch = Vec::with_capacity(BATCH);
+        self.advance();
+        while !(self.schedule.has_ended() && self.verifying.is_empty()) {
+            let wake = self.schedule.next_wake();
+            let count = tokio::select! {
+                count = inbox.recv_many(&mut batch, BATCH) => Some(count),
+                () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => None,
+            };
+            if count == Some(0) {
+                // Every handle is gone and no connection is left to report.
+                break;
+            }
+            for mail in batch.drain(..) {
+                match mail {
+                    Mail::Request(Request::Abandon) => return self.abandon(),
+                    Mail::Request(request) => self.request(request),
+                    Mail::Report(id, report) => self.report(id, report),
+                }
+            }
+            self.schedule.tick(Instant::now());
+            self.advance();
+        }
+    }
+
+    /// Carries out what the schedule wants, then tells the owner.
+    fn advance(&mut self) {
+        self.schedule.advance(Instant::now());
+        for action in self.schedule.take_actions() {
+            match action {
+                Action::Open(id) => self.open(id),
+                Action::Order(id, order) => self.order(id, order),
+                Action::Event(event) => self.events.push(event),
+            }
+        }
+        if !self.events.is_empty() {
+            self.sink.deliver(std::mem::take(&mut self.events));
+        }
+    }
+
+    fn request(&mut self, request: Request) {
+        let now = Instant::now();
+        match request {
+            Request::Submit(submission) => self.schedule.submit(submission, now),
+            Request::Cancel(id) => {
+                let error = Error::new(Code::Abort, "Message sending aborted");
+                self.schedule.give_up(id, error);
+            }
+            Request::Verify(id) => {
+                let connection = self.schedule.next_connection();
+                self.verifying.insert(connection, (id, None));
+                self.open(connection);
+            }
+            Request::Close { force, assigned } => self.schedule.close(force, assigned),
+            Request::Drain => self.schedule.drain(),
+            Request::Pause(paused) => self.schedule.pause(paused),
+            Request::Resize(resize) => self.schedule.resize(resize),
+            Request::Rotate(settings) => {
+                self.settings = settings;
+                self.schedule.rotate();
+            }
+            Request::Token(id, token) => self.order(id, Order::Token(token)),
+            Request::AuthCommand(id, line) => self.order(id, Order::AuthCommand(line)),
+            Request::AuthDone(id, result) => self.order(id, Order::AuthDone(result)),
+            Request::Stats(id) => {
+                let snapshot = self.schedule.snapshot(now);
+                self.events.push(PoolEvent::Stats(id, Box::new(snapshot)));
+            }
+            Request::Abandon => {}
+        }
+    }
+
+    fn report(&mut self, id: ConnectionId, report: Report) {
+        let now = Instant::now();
+        match report {
+            Report::TokenWanted { renew } => self.events.push(PoolEvent::TokenWanted(id, renew)),
+            Report::CustomAuth(auth) => self.events.push(PoolEvent::CustomAuth(id, auth)),
+            Report::AuthReply(text) => self.events.push(PoolEvent::AuthReply(id, text)),
+            Report::Log(lines) => self.events.push(PoolEvent::Log(id, lines)),
+            report if self.verifying.contains_key(&id) => self.verify(id, report),
+            Report::Ready(ready) => self.schedule.ready(id, ready, now),
+            Report::Settled { id: job, result } => self.schedule.settled(id, job, result, now),
+            Report::Depth(depth) => self.schedule.depth(id, depth),
+            Report::Closed(closed) => {
+                self.links.remove(&id);
+                self.schedule.closed(id, closed, now);
+            }
+        }
+    }
+
+    /// A connection that only has to get ready.
+    fn verify(&mut self, id: ConnectionId, report: Report) {
+        match report {
+            Report::Ready(ready) => {
+                self.order(id, Order::Quit);
+                if let Some((request, _)) = self.verifying.get(&id) {
+                    self.events.push(PoolEvent::Verified(*request, Ok(ready.clone())));
+                }
+                if let Some((_, found)) = self.verifying.get_mut(&id) {
+                    *found = Some(ready);
+                }
+            }
+            Report::Closed(closed) => {
+                self.links.remove(&id);
+                if let Some((request, None)) = self.verifying.remove(&id) {
+                    let error = closed.error.unwrap_or_else(|| Error::new(Code::Connection, "Connection closed"));
+                    self.events.push(PoolEvent::Verified(request, Err(error)));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn open(&mut self, id: ConnectionId) {
+        let Some(to) = self.mailbox.upgrade() else { return };
+        let watch = to.clone();
+        let Handle { orders, task } =
+            connection::open(Arc::clone(&self.settings), Reports { to, wrap: Mail::Report, id });
+        self.links.insert(id, Link { orders, task: task.abort_handle() });
+        // A connection that panics has settled nothing: its messages fail, nothing else does.
+        tokio::spawn(async move {
+            if task.await.is_err_and(|error| error.is_panic()) {
+                let _ = watch.send(Mail::Report(id, Report::Closed(panicked())));
+            }
+        });
+    }
+
+    fn order(&mut self, id: ConnectionId, order: Order) {
+        if let Some(link) = self.links.get(&id)
+            && let Err(mpsc::error::SendError(Order::Send(job))) = link.orders.send(order)
+        {
+            // The connection ended while the order was on its way.
+            let error = connection::lost().at(Phase::Envelope);
+            let result = Err(connection::Undelivered { error, unsent: true, body_read: false });
+            self.schedule.settled(id, job.id, result, Instant::now());
+        }
+    }
+
+    /// The owner is gone: nobody is told anything any more.
+    fn abandon(self) {
+        for link in self.links.values() {
+            link.task.abort();
+        }
+    }
+}
+
+fn panicked() -> connection::Closed {
+    let error = Error::new(Code::Internal, "The connection's task failed: a bug in postpool");
+    connection::Closed { was_ready: true, error: Some(error.at(Phase::InDoubt)), silent: false }
+}

@@ -1,0 +1,220 @@
+//! Who sends what, when, on which connection.
+//!
+//! The rules are pure: [`schedule`](self::schedule) and its parts take an input and the time and
+//! give actions. [`actor`](self::actor) is the one task around them; a [`Pool`] only sends it
+//! messages. Bytes, commands and sockets are the connection's business.
+
+mod actor;
+mod lanes;
+mod limiter;
+mod options;
+mod schedule;
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use crate::connection::{ConnectionId, CustomAuth, LogLine, Ready, Secret, Settings};
+use crate::error::Error;
+use crate::mail::{Message, Receipt};
+
+pub use options::{LaneWeight, PoolOptions, RateLimit, Resize};
+pub use schedule::{CloseReason, ConnectionView, LaneState, Snapshot, Totals};
+
+/// A message handed to the pool.
+#[derive(Debug)]
+pub struct Submission {
+    /// The caller's number for it, unique in the pool.
+    pub id: u64,
+    /// The message.
+    pub message: Arc<dyn Message>,
+    /// Lane it waits in.
+    pub lane: Option<Arc<str>>,
+    /// Milliseconds it may take altogether.
+    pub timeout: Option<u64>,
+}
+
+/// What the caller asks of the pool.
+#[derive(Debug)]
+pub(crate) enum Request {
+    Submit(Submission),
+    Cancel(u64),
+    Verify(u64),
+    Close { force: bool, assigned: usize },
+    Drain,
+    Pause(bool),
+    Resize(Resize),
+    Rotate(Arc<Settings>),
+    Token(ConnectionId, Result<Secret, Error>),
+    AuthCommand(ConnectionId, String),
+    AuthDone(ConnectionId, Result<(), Error>),
+    Stats(u64),
+    /// Drop everything: the caller's environment is gone.
+    Abandon,
+}
+
+/// What the pool tells its owner.
+#[derive(Debug)]
+pub enum PoolEvent {
+    /// A message is over; exactly once for each submission.
+    Settled {
+        /// The caller's number.
+        id: u64,
+        /// What became of it.
+        result: Result<Receipt, Error>,
+        /// Connection it was last on.
+        connection: Option<ConnectionId>,
+    },
+    /// A message went back to the queue.
+    Requeued {
+        /// The caller's number.
+        id: u64,
+        /// How often so far.
+        attempt: u32,
+        /// Why.
+        error: Error,
+    },
+    /// A message was given to a connection.
+    Assigned {
+        /// The caller's number.
+        id: u64,
+        /// The connection.
+        connection: ConnectionId,
+        /// Messages this connection was given before.
+        messages: u32,
+    },
+    /// A connection is being opened.
+    Created(ConnectionId),
+    /// A connection takes messages.
+    Ready(ConnectionId, Box<Ready>),
+    /// A connection is gone.
+    Closed {
+        /// The connection.
+        connection: ConnectionId,
+        /// Why.
+        reason: CloseReason,
+        /// What went wrong, if anything.
+        error: Option<Error>,
+        /// Milliseconds it was open.
+        age: u64,
+        /// Messages it was given.
+        messages: u32,
+    },
+    /// The last connection closed.
+    Empty,
+    /// A limit of the server was learned.
+    LimitLearned {
+        /// `messages`, `connections`, `rate` or `idle`.
+        kind: &'static str,
+        /// The limit.
+        value: f64,
+    },
+    /// A connection needs a token.
+    TokenWanted(ConnectionId, bool),
+    /// A connection needs the caller's authentication handler.
+    CustomAuth(ConnectionId, Box<CustomAuth>),
+    /// The reply to a line of that handler.
+    AuthReply(ConnectionId, String),
+    /// A `verify` is over.
+    Verified(u64, Result<Box<Ready>, Error>),
+    /// Lines for the transaction log.
+    Log(ConnectionId, Vec<LogLine>),
+    /// The pool is closed and all its connections are gone.
+    Ended,
+    /// What `Stats` asked for.
+    Stats(u64, Box<Snapshot>),
+    /// The server's TLS is beyond this engine.
+    TlsIncompatible(Error),
+    /// The pool itself failed: every message it held is to be failed with this.
+    Crashed(Error),
+}
+
+/// Where events go, in order and in batches.
+pub trait EventSink: Send + 'static {
+    /// Takes a batch; must not block.
+    fn deliver(&mut self, events: Vec<PoolEvent>);
+}
+
+/// A handle to a pool. Dropping it lets the pool finish what it holds, then close.
+#[derive(Clone, Debug)]
+pub struct Pool {
+    requests: mpsc::UnboundedSender<actor::Mail>,
+}
+
+impl Pool {
+    /// Starts a pool on the current runtime.
+    pub fn start(options: PoolOptions, settings: Arc<Settings>, sink: impl EventSink + Clone) -> Self {
+        Self { requests: actor::start(options, settings, sink) }
+    }
+
+    /// Queues a message.
+    pub fn submit(&self, submission: Submission) {
+        self.ask(Request::Submit(submission));
+    }
+
+    /// Gives a message up; it settles with `EABORT` unless it settled before.
+    pub fn cancel(&self, id: u64) {
+        self.ask(Request::Cancel(id));
+    }
+
+    /// Connects and logs in once, outside the pool's connections.
+    pub fn verify(&self, id: u64) {
+        self.ask(Request::Verify(id));
+    }
+
+    /// Fails what is queued but for the first `assigned` messages, lets what is in flight finish
+    /// (or not, with `force`), then ends.
+    pub fn close(&self, force: bool, assigned: usize) {
+        self.ask(Request::Close { force, assigned });
+    }
+
+    /// Sends what is queued, then ends.
+    pub fn drain(&self) {
+        self.ask(Request::Drain);
+    }
+
+    /// Stops or resumes handing out messages.
+    pub fn pause(&self, paused: bool) {
+        self.ask(Request::Pause(paused));
+    }
+
+    /// Changes bounds at run time.
+    pub fn resize(&self, resize: Resize) {
+        self.ask(Request::Resize(resize));
+    }
+
+    /// Starts a new generation of connections.
+    pub fn rotate(&self, settings: Arc<Settings>) {
+        self.ask(Request::Rotate(settings));
+    }
+
+    /// Answers [`PoolEvent::TokenWanted`].
+    pub fn token(&self, connection: ConnectionId, token: Result<Secret, Error>) {
+        self.ask(Request::Token(connection, token));
+    }
+
+    /// Sends a line of the caller's authentication handler.
+    pub fn auth_command(&self, connection: ConnectionId, line: String) {
+        self.ask(Request::AuthCommand(connection, line));
+    }
+
+    /// The caller's authentication handler is done.
+    pub fn auth_done(&self, connection: ConnectionId, result: Result<(), Error>) {
+        self.ask(Request::AuthDone(connection, result));
+    }
+
+    /// Asks for a snapshot.
+    pub fn stats(&self, id: u64) {
+        self.ask(Request::Stats(id));
+    }
+
+    /// Drops every connection at once and ends without a word.
+    pub fn abandon(&self) {
+        self.ask(Request::Abandon);
+    }
+
+    fn ask(&self, request: Request) {
+        // A pool that ended has settled everything.
+        let _ = self.requests.send(actor::Mail::Request(request));
+    }
+}

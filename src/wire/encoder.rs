@@ -1,0 +1,164 @@
+//! Bytes of a message as they travel: every line end CRLF, leading dots doubled for DATA.
+//!
+//! A bare CR or LF becomes CRLF, so no server can read an end-of-data where there is none (SMTP
+//! smuggling). The result is the same however the input is split.
+
+use memchr::memchr2;
+
+/// Normalises line ends and, for DATA, doubles leading dots.
+#[derive(Debug, Clone)]
+pub struct BodyEncoder {
+    stuff: bool,
+    /// The last byte seen; a line feed before the first.
+    last: u8,
+    empty: bool,
+    written: u64,
+}
+
+impl BodyEncoder {
+    /// For DATA: dot-stuffing, and [`finish`](Self::finish) writes the final dot.
+    pub fn for_data() -> Self {
+        Self { stuff: true, last: b'\n', empty: true, written: 0 }
+    }
+
+    /// For BDAT: line ends only.
+    pub fn for_bdat() -> Self {
+        Self { stuff: false, ..Self::for_data() }
+    }
+
+    /// Octets written so far.
+    pub fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// Appends the encoded chunk.
+    pub fn encode(&mut self, chunk: &[u8], out: &mut Vec<u8>) {
+        let before = out.len();
+        out.reserve(chunk.len() + chunk.len() / 64 + 8);
+        let mut rest = chunk;
+        while let Some(&first) = rest.first() {
+            self.begin_piece(first, out);
+            // The first byte is settled by what stood before it; search from the second on.
+            let end = if matches!(first, b'\r' | b'\n') { 1 } else { line_end(rest) };
+            out.extend_from_slice(&rest[..end]);
+            self.last = rest[end - 1];
+            self.empty = false;
+            rest = &rest[end..];
+        }
+        self.written += (out.len() - before) as u64;
+    }
+
+    /// Ends the message: the line end that may be missing and, for DATA, the final dot.
+    pub fn finish(&mut self, out: &mut Vec<u8>) {
+        let before = out.len();
+        match self.last {
+            b'\n' if self.empty && self.stuff => out.extend_from_slice(b"\r\n"),
+            b'\n' => {}
+            b'\r' => out.push(b'\n'),
+            _ => out.extend_from_slice(b"\r\n"),
+        }
+        if self.stuff {
+            out.extend_from_slice(b".\r\n");
+        }
+        self.last = b'\n';
+        self.written += (out.len() - before) as u64;
+    }
+
+    /// What must stand before a byte, given the byte before it.
+    fn begin_piece(&self, first: u8, out: &mut Vec<u8>) {
+        match (self.last, first) {
+            (b'\r', b'\n') => {}
+            (b'\r', b'.') if self.stuff => out.extend_from_slice(b"\n."),
+            (b'\r', _) => out.push(b'\n'),
+            (_, b'\n') if self.last != b'\r' => out.push(b'\r'),
+            (b'\n', b'.') if self.stuff => out.push(b'.'),
+            _ => {}
+        }
+    }
+}
+
+/// Length of the piece that can be copied as it is: up to and with a CRLF, or up to before a bare
+/// line end, or with a CR that ends the input.
+fn line_end(bytes: &[u8]) -> usize {
+    match memchr2(b'\r', b'\n', bytes) {
+        None => bytes.len(),
+        Some(at) if bytes[at] == b'\r' && bytes.get(at + 1) == Some(&b'\n') => at + 2,
+        Some(at) if bytes[at] == b'\r' => at + 1,
+        Some(at) => at,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn data(chunks: &[&[u8]]) -> String {
+        let mut encoder = BodyEncoder::for_data();
+        let mut out = Vec::new();
+        for chunk in chunks {
+            encoder.encode(chunk, &mut out);
+        }
+        encoder.finish(&mut out);
+        assert_eq!(encoder.written(), out.len() as u64);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn every_line_end_becomes_crlf_and_leading_dots_are_doubled() {
+        for (input, expected) in [
+            ("", "\r\n.\r\n"),
+            ("a", "a\r\n.\r\n"),
+            ("a\r\n", "a\r\n.\r\n"),
+            ("a\n", "a\r\n.\r\n"),
+            ("a\r", "a\r\n.\r\n"),
+            (".", "..\r\n.\r\n"),
+            ("\r\n.\r\n", "\r\n..\r\n.\r\n"),
+            ("a\n.\nb", "a\r\n..\r\nb\r\n.\r\n"),
+            ("a\r.\rb", "a\r\n..\r\nb\r\n.\r\n"),
+            ("a\r\r\nb", "a\r\n\r\nb\r\n.\r\n"),
+            ("a\n\n.b", "a\r\n\r\n..b\r\n.\r\n"),
+            ("a\r\n.\rb\r\n", "a\r\n..\r\nb\r\n.\r\n"),
+        ] {
+            assert_eq!(data(&[input.as_bytes()]), expected, "{input:?}");
+        }
+    }
+
+    #[test]
+    fn bdat_has_no_dots_added_and_no_final_dot() {
+        let mut encoder = BodyEncoder::for_bdat();
+        let mut out = Vec::new();
+        encoder.encode(b".a\n.\rb", &mut out);
+        encoder.finish(&mut out);
+        assert_eq!(out, b".a\r\n.\r\nb\r\n");
+    }
+
+    /// RFC 5321 §4.5.2, the server's side.
+    fn unstuff(wire: &str) -> Option<String> {
+        let mut body = String::new();
+        let mut lines = wire.split_inclusive("\r\n");
+        for line in lines.by_ref() {
+            if line == ".\r\n" {
+                return lines.next().is_none().then_some(body);
+            }
+            body.push_str(line.strip_prefix('.').unwrap_or(line));
+        }
+        None
+    }
+
+    fn nasty() -> impl Strategy<Value = String> {
+        proptest::collection::vec(prop_oneof!["\r", "\n", "\\.", "a", "\r\n"], 0..30).prop_map(|v| v.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn a_server_reads_back_what_was_meant_wherever_the_chunks_end(text in nasty(), cut in 0usize..30) {
+            let at = cut.min(text.len());
+            let wire = data(&[&text.as_bytes()[..at], &text.as_bytes()[at..]]);
+            prop_assert_eq!(&wire, &data(&[text.as_bytes()]));
+            let mut meant = text.replace("\r\n", "\n").replace('\r', "\n").replace('\n', "\r\n");
+            if !meant.ends_with("\r\n") { meant.push_str("\r\n"); }
+            prop_assert_eq!(unstuff(&wire), Some(meant));
+        }
+    }
+}

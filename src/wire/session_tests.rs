@@ -1,0 +1,357 @@
+//! Scripts of replies against the session: what leaves together, and what each message is told.
+
+use super::*;
+use crate::wire::transaction::Failure;
+use proptest::prelude::*;
+
+fn options(pipelining: bool, chunking: bool, window: usize) -> SessionOptions {
+    SessionOptions { lmtp: false, pipelining, chunking, window, log: false }
+}
+
+fn envelope(to: &[&str]) -> Envelope {
+    Envelope { from: "a@x".into(), to: to.iter().map(|to| (*to).to_owned()).collect(), ..Envelope::default() }
+}
+
+fn submit(session: &mut Session, id: u64, to: &[&str]) {
+    session.submit(id, envelope(to), MailParams::default(), Some(4));
+}
+
+fn reply(text: &str) -> Reply {
+    Reply { code: text.get(..3).and_then(|c| c.parse().ok()).unwrap_or(0), text: text.to_owned() }
+}
+
+/// Writes a body wherever one is wanted, and gives all that left, as if it had been written.
+fn flush(session: &mut Session) -> String {
+    while session.wants_body().is_some() {
+        session.write_body(b"hi");
+        session.end_body();
+    }
+    let out = String::from_utf8(session.output().to_vec()).unwrap();
+    session.written(out.len());
+    out.replace("\r\n", "|")
+}
+
+fn feed(session: &mut Session, replies: &[&str]) -> Result<()> {
+    replies.iter().try_for_each(|text| session.reply(&reply(text)))
+}
+
+/// `id:ok(accepted)`, or `id:CODE/phase` with `!` where it may be sent again.
+fn outcomes(session: &mut Session) -> Vec<String> {
+    let mut seen = Vec::new();
+    while let Some(event) = session.next_event() {
+        if let Event::Settled(id, outcome) = event {
+            seen.push(match outcome {
+                Outcome::Accepted(taken) => format!("{id}:ok({})", taken.accepted.join(",")),
+                Outcome::Failed(Failure { error, unsent }) => {
+                    let phase = error.phase().map_or("none", Phase::name);
+                    format!("{id}:{}/{phase}{}", error.code().name(), if unsent { "!" } else { "" })
+                }
+            });
+        }
+    }
+    seen
+}
+
+use crate::error::Phase;
+
+#[test]
+fn without_pipelining_each_command_waits_for_its_reply() {
+    let mut session = Session::new(options(false, false, 1));
+    submit(&mut session, 1, &["b@x", "c@x"]);
+    let mut wire = vec![flush(&mut session)];
+    for text in ["250 ok", "250 ok", "550 no", "354 go", "250 taken"] {
+        feed(&mut session, &[text]).unwrap();
+        wire.push(flush(&mut session));
+    }
+    assert_eq!(
+        wire,
+        ["MAIL FROM:<a@x>|", "RCPT TO:<b@x>|", "RCPT TO:<c@x>|", "DATA|", "hi|.|", ""]
+    );
+    assert_eq!(outcomes(&mut session), ["1:ok(b@x)"]);
+}
+
+#[test]
+fn with_pipelining_the_envelope_leaves_in_one_piece() {
+    let mut session = Session::new(options(true, false, 1));
+    submit(&mut session, 1, &["b@x"]);
+    submit(&mut session, 2, &["c@x"]);
+    assert_eq!(flush(&mut session), "MAIL FROM:<a@x>|RCPT TO:<b@x>|DATA|");
+    feed(&mut session, &["250 ok", "250 ok", "354 go"]).unwrap();
+    assert_eq!(flush(&mut session), "hi|.|");
+    feed(&mut session, &["250 taken"]).unwrap();
+    assert_eq!(flush(&mut session), "MAIL FROM:<a@x>|RCPT TO:<c@x>|DATA|");
+    assert_eq!(outcomes(&mut session), ["1:ok(b@x)"]);
+}
+
+#[test]
+fn with_a_window_the_next_envelope_leaves_behind_the_body() {
+    let mut session = Session::new(options(true, false, 2));
+    for (id, to) in [(1, "b@x"), (2, "c@x"), (3, "d@x")] {
+        submit(&mut session, id, &[to]);
+    }
+    flush(&mut session);
+    feed(&mut session, &["250", "250", "354"]).unwrap();
+    assert_eq!(flush(&mut session), "hi|.|MAIL FROM:<a@x>|RCPT TO:<c@x>|DATA|");
+    feed(&mut session, &["250 one", "250", "250", "354"]).unwrap();
+    assert_eq!(flush(&mut session), "hi|.|MAIL FROM:<a@x>|RCPT TO:<d@x>|DATA|");
+    assert_eq!(outcomes(&mut session), ["1:ok(b@x)"]);
+}
+
+#[test]
+fn with_chunking_whole_transactions_leave_back_to_back_with_rset_between() {
+    let mut session = Session::new(options(true, true, 8));
+    submit(&mut session, 1, &["b@x"]);
+    assert_eq!(flush(&mut session), "MAIL FROM:<a@x>|RCPT TO:<b@x>|BDAT 4 LAST|hi|");
+    submit(&mut session, 2, &["c@x"]);
+    submit(&mut session, 3, &["d@x"]);
+    let one = "RSET|MAIL FROM:<a@x>|RCPT TO:<c@x>|BDAT 4 LAST|hi|";
+    assert_eq!(flush(&mut session), one.to_owned() + &one.replace("c@x", "d@x"));
+    feed(&mut session, &["250", "250", "250 one", "250", "250", "550 no", "503 no", "250", "250", "250", "250 three"])
+        .unwrap();
+    assert_eq!(outcomes(&mut session), ["1:ok(b@x)", "2:EENVELOPE/envelope", "3:ok(d@x)"]);
+    assert!(!session.awaits_reply());
+}
+
+#[test]
+fn the_window_bounds_what_is_in_flight() {
+    let mut session = Session::new(options(true, true, 2));
+    for id in 1..=5 {
+        submit(&mut session, id, &["b@x"]);
+    }
+    assert_eq!(flush(&mut session).matches("MAIL").count(), 2);
+    feed(&mut session, &["250", "250", "250"]).unwrap();
+    assert_eq!(flush(&mut session).matches("MAIL").count(), 1);
+}
+
+#[test]
+fn a_large_chunked_body_waits_for_a_recipient() {
+    let mut session = Session::new(options(true, true, 8));
+    session.submit(1, envelope(&["b@x"]), MailParams::default(), Some(PUSH_LIMIT + 1));
+    assert_eq!(flush(&mut session), "MAIL FROM:<a@x>|RCPT TO:<b@x>|");
+    feed(&mut session, &["250", "550 no"]).unwrap();
+    assert_eq!(flush(&mut session), "");
+    assert_eq!(outcomes(&mut session), ["1:EENVELOPE/envelope"]);
+    submit(&mut session, 2, &["c@x"]);
+    assert!(flush(&mut session).starts_with("RSET|MAIL"));
+}
+
+#[test]
+fn a_refused_transaction_is_closed_by_rset_in_the_next_write() {
+    for (replies, expected) in [
+        (&["250", "550 5.1.1 no", "554 no valid recipients"][..], "1:EENVELOPE/envelope"),
+        (&["550 no", "503 no", "503 no"], "1:EENVELOPE/envelope"),
+        (&["250", "250", "451 later"], "1:EENVELOPE/data"),
+    ] {
+        let mut session = Session::new(options(true, false, 2));
+        submit(&mut session, 1, &["b@x"]);
+        flush(&mut session);
+        feed(&mut session, replies).unwrap();
+        assert_eq!(outcomes(&mut session), [expected]);
+        submit(&mut session, 2, &["c@x"]);
+        assert_eq!(flush(&mut session), "RSET|MAIL FROM:<a@x>|RCPT TO:<c@x>|DATA|");
+        feed(&mut session, &["250 reset", "250", "250", "354"]).unwrap();
+        flush(&mut session);
+        feed(&mut session, &["250 taken"]).unwrap();
+        assert_eq!(outcomes(&mut session), ["2:ok(c@x)"]);
+    }
+}
+
+#[test]
+fn a_lone_dot_ends_only_a_message_nobody_takes() {
+    let mut session = Session::new(options(true, false, 2));
+    submit(&mut session, 1, &["b@x"]);
+    flush(&mut session);
+    feed(&mut session, &["250", "550 no", "354 go"]).unwrap();
+    assert_eq!(flush(&mut session), ".|");
+    feed(&mut session, &["554 none"]).unwrap();
+    assert_eq!(outcomes(&mut session), ["1:EENVELOPE/envelope"]);
+    // A server that refused the sender and takes DATA is not given a message of any kind.
+    submit(&mut session, 2, &["b@x"]);
+    flush(&mut session);
+    assert!(feed(&mut session, &["250", "550 no", "250", "354 go"]).is_err());
+    assert_eq!(outcomes(&mut session), ["2:EENVELOPE/envelope"]);
+    assert_eq!(flush(&mut session), "");
+}
+
+#[test]
+fn a_body_taken_after_its_sender_was_refused_is_in_doubt_and_ends_the_connection() {
+    let mut session = Session::new(options(true, true, 8));
+    submit(&mut session, 1, &["b@x"]);
+    submit(&mut session, 2, &["c@x"]);
+    flush(&mut session);
+    let error = feed(&mut session, &["250", "250", "250", "250", "503 sender already given", "250", "250 taken"])
+        .unwrap_err();
+    session.lost(&error);
+    assert_eq!(outcomes(&mut session), ["1:ok(b@x)", "2:EPROTOCOL/in-doubt"]);
+}
+
+#[test]
+fn a_lost_connection_tells_each_message_what_it_means_for_it() {
+    let gone = closed_unexpectedly(None);
+    // Nothing answered; the envelope accepted; DATA answered; end-of-data out; all rungs.
+    let mut session = Session::new(options(true, false, 2));
+    submit(&mut session, 1, &["b@x"]);
+    submit(&mut session, 2, &["b@x"]);
+    flush(&mut session);
+    feed(&mut session, &["250", "250", "354"]).unwrap();
+    flush(&mut session);
+    session.lost(&gone);
+    assert_eq!(outcomes(&mut session), ["1:ECONNECTION/in-doubt", "2:ECONNECTION/envelope!"]);
+
+    let mut session = Session::new(options(true, true, 8));
+    for id in 1..=3 {
+        submit(&mut session, id, &["b@x"]);
+    }
+    flush(&mut session);
+    feed(&mut session, &["250", "250", "250 taken"]).unwrap();
+    session.lost(&gone);
+    assert_eq!(outcomes(&mut session), ["1:ok(b@x)", "2:ECONNECTION/in-doubt", "3:ECONNECTION/in-doubt"]);
+}
+
+#[test]
+fn end_of_data_that_was_not_written_is_not_in_doubt() {
+    let mut session = Session::new(options(true, false, 2));
+    submit(&mut session, 1, &["b@x"]);
+    flush(&mut session);
+    feed(&mut session, &["250", "250", "354"]).unwrap();
+    session.write_body(b"hi");
+    session.end_body();
+    let all = session.output().len();
+    session.written(all - 1);
+    session.lost(&closed_unexpectedly(None));
+    assert_eq!(outcomes(&mut session), ["1:ECONNECTION/data!"]);
+}
+
+#[test]
+fn a_421_fails_its_message_and_leaves_the_others_unsent() {
+    let mut session = Session::new(options(true, false, 2));
+    submit(&mut session, 1, &["b@x"]);
+    submit(&mut session, 2, &["b@x"]);
+    flush(&mut session);
+    feed(&mut session, &["421 too many messages in this session"]).unwrap();
+    assert!(session.is_over());
+    session.lost(&closed_unexpectedly(None));
+    assert_eq!(outcomes(&mut session), ["1:EENVELOPE/envelope!", "2:ECONNECTION/envelope!"]);
+}
+
+#[test]
+fn replies_out_of_turn_end_the_connection() {
+    let mut idle = Session::new(options(true, false, 2));
+    assert!(feed(&mut idle, &["250 hello?"]).is_err());
+    let mut idle = Session::new(options(true, false, 2));
+    feed(&mut idle, &["421 idle too long"]).unwrap();
+    assert!(idle.is_over());
+    // A surplus 250 shifts the replies: what comes where 354 is due is believed by nobody.
+    let mut shifted = Session::new(options(true, false, 2));
+    submit(&mut shifted, 1, &["b@x"]);
+    flush(&mut shifted);
+    assert!(feed(&mut shifted, &["250", "250", "250"]).is_err());
+    assert_eq!(flush(&mut shifted), "");
+    assert_eq!(outcomes(&mut shifted), ["1:EENVELOPE/data"]);
+}
+
+#[test]
+fn lmtp_answers_for_each_recipient() {
+    let lmtp = SessionOptions { lmtp: true, ..options(true, false, 2) };
+    for (finals, expected) in [
+        (&["250 a", "550 b", "250 c"][..], "1:ok(b@x,d@x)"),
+        (&["550 a", "450 b", "550 c"], "1:EMESSAGE/rejected"),
+    ] {
+        let mut session = Session::new(lmtp);
+        submit(&mut session, 1, &["b@x", "c@x", "d@x", "no@x"]);
+        submit(&mut session, 2, &["e@x"]);
+        flush(&mut session);
+        feed(&mut session, &["250", "250", "250", "250", "550 no", "354"]).unwrap();
+        flush(&mut session);
+        feed(&mut session, finals).unwrap();
+        assert_eq!(outcomes(&mut session), [expected]);
+        feed(&mut session, &["250", "250", "354"]).unwrap();
+        flush(&mut session);
+        feed(&mut session, &["250 e"]).unwrap();
+        assert_eq!(outcomes(&mut session), ["2:ok(e@x)"]);
+    }
+}
+
+#[test]
+fn quit_leaves_behind_the_last_body() {
+    let mut session = Session::new(options(true, false, 2));
+    submit(&mut session, 1, &["b@x"]);
+    session.quit();
+    flush(&mut session);
+    feed(&mut session, &["250", "250", "354"]).unwrap();
+    assert_eq!(flush(&mut session), "hi|.|QUIT|");
+    feed(&mut session, &["250 taken", "221 bye"]).unwrap();
+    assert!(session.is_over());
+    assert_eq!(outcomes(&mut session), ["1:ok(b@x)"]);
+}
+
+#[test]
+fn a_chunked_body_that_cannot_be_finished_costs_only_itself() {
+    let mut session = Session::new(options(true, true, 8));
+    submit(&mut session, 1, &["b@x"]);
+    assert!(session.abort_body(Error::new(Code::Stream, "file is gone")));
+    submit(&mut session, 2, &["c@x"]);
+    assert_eq!(
+        flush(&mut session),
+        "MAIL FROM:<a@x>|RCPT TO:<b@x>|RSET|MAIL FROM:<a@x>|RCPT TO:<c@x>|BDAT 4 LAST|hi|"
+    );
+    feed(&mut session, &["250", "250", "250", "250", "250", "250 taken"]).unwrap();
+    assert_eq!(outcomes(&mut session), ["1:ESTREAM/none", "2:ok(c@x)"]);
+    let mut plain = Session::new(options(true, false, 2));
+    submit(&mut plain, 1, &["b@x"]);
+    flush(&mut plain);
+    feed(&mut plain, &["250", "250", "354"]).unwrap();
+    assert!(!plain.abort_body(Error::new(Code::Stream, "file is gone")));
+}
+
+#[test]
+fn text_that_would_break_a_command_fails_before_anything_is_written() {
+    let mut session = Session::new(options(true, false, 2));
+    submit(&mut session, 1, &["b@x", "c@x>\r\nDATA"]);
+    assert_eq!(flush(&mut session), "");
+    assert_eq!(outcomes(&mut session), ["1:EPROTOCOL/envelope"]);
+}
+
+fn any_reply() -> impl Strategy<Value = String> {
+    prop_oneof![
+        8 => Just("250 ok".to_owned()),
+        3 => Just("354 go".to_owned()),
+        2 => Just("550 no".to_owned()),
+        1 => Just("451 later".to_owned()),
+        1 => Just("421 bye".to_owned()),
+        1 => Just("garbage".to_owned()),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn whatever_the_server_says_every_message_settles_exactly_once(
+        replies in proptest::collection::vec(any_reply(), 0..60),
+        (pipelining, chunking, lmtp) in any::<(bool, bool, bool)>(),
+        window in 1usize..5,
+        messages in proptest::collection::vec(1usize..4, 1..6),
+    ) {
+        let mut session = Session::new(SessionOptions { lmtp, ..options(pipelining, chunking, window) });
+        let mut settled = Vec::new();
+        let mut note = |session: &mut Session| {
+            while let Some(event) = session.next_event() {
+                if let Event::Settled(id, _) = event { settled.push(id); }
+            }
+        };
+        for (id, recipients) in messages.iter().enumerate() {
+            submit(&mut session, id as u64, &vec!["b@x"; *recipients]);
+        }
+        flush(&mut session);
+        let mut failure = None;
+        for text in &replies {
+            if let Err(error) = session.reply(&reply(text)) { failure = Some(error); break; }
+            if session.is_over() { break; }
+            flush(&mut session);
+            note(&mut session);
+        }
+        session.lost(&failure.unwrap_or_else(|| closed_unexpectedly(None)));
+        note(&mut session);
+        settled.sort_unstable();
+        prop_assert_eq!(settled, (0..messages.len() as u64).collect::<Vec<_>>());
+    }
+}
