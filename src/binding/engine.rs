@@ -59,7 +59,7 @@ struct DsnInput {
 impl Engine {
     /// Starts a pool. `callback` gets a JSON array of events.
     #[napi(constructor, catch_unwind)]
-    pub fn new(
+    pub(super) fn new(
         env: Env,
         options: String,
         tls: TlsInput,
@@ -80,7 +80,7 @@ impl Engine {
 
     /// Queues a message the engine composes.
     #[napi(catch_unwind)]
-    pub fn send(
+    pub(super) fn send(
         &self,
         id: i64,
         record: String,
@@ -95,7 +95,7 @@ impl Engine {
 
     /// Queues a message whose bytes JavaScript makes when asked by an `open` event.
     #[napi(catch_unwind)]
-    pub fn send_streamed(
+    pub(super) fn send_streamed(
         &self,
         id: i64,
         envelope: String,
@@ -130,56 +130,56 @@ impl Engine {
 
     /// A piece of a streamed message. Gives false when the next one should wait for `drain`.
     #[napi(catch_unwind)]
-    pub fn chunk(&self, id: i64, attempt: u32, piece: &[u8]) -> bool {
+    pub(super) fn chunk(&self, id: i64, attempt: u32, piece: &[u8]) -> bool {
         self.streams.chunk(number(id), attempt, Bytes::copy_from_slice(piece))
     }
 
     /// A streamed message is complete, or broke.
     #[napi(catch_unwind)]
-    pub fn end(&self, id: i64, attempt: u32, error: Option<String>) {
+    pub(super) fn end(&self, id: i64, attempt: u32, error: Option<String>) {
         self.streams.end(number(id), attempt, error.map(stream_error));
     }
 
     /// Gives a message up.
     #[napi(catch_unwind)]
-    pub fn cancel(&self, id: i64) {
+    pub(super) fn cancel(&self, id: i64) {
         self.pool.cancel(number(id));
     }
 
     /// Connects and logs in once.
     #[napi(catch_unwind)]
-    pub fn verify(&self, id: i64) {
+    pub(super) fn verify(&self, id: i64) {
         self.pool.verify(number(id));
     }
 
     /// Closes the pool; the first `assigned` queued messages still leave unless `force`.
     #[napi(catch_unwind)]
-    pub fn close(&self, force: bool, assigned: u32) {
+    pub(super) fn close(&self, force: bool, assigned: u32) {
         self.pool.close(force, assigned as usize);
     }
 
     /// Sends what is queued, then closes.
     #[napi(catch_unwind)]
-    pub fn drain(&self) {
+    pub(super) fn drain(&self) {
         self.pool.drain();
     }
 
     /// Stops or resumes handing out messages.
     #[napi(catch_unwind)]
-    pub fn pause(&self, paused: bool) {
+    pub(super) fn pause(&self, paused: bool) {
         self.pool.pause(paused);
     }
 
     /// Changes bounds.
     #[napi(catch_unwind)]
-    pub fn resize(&self, bounds: String) -> napi::Result<()> {
+    pub(super) fn resize(&self, bounds: String) -> napi::Result<()> {
         self.pool.resize(ResizeInput::parse(&bounds).map_err(thrown)?);
         Ok(())
     }
 
     /// Starts a new generation of connections.
     #[napi(catch_unwind)]
-    pub fn rotate(&self, options: String, tls: TlsInput, proxy_tls: Option<TlsInput>) -> napi::Result<()> {
+    pub(super) fn rotate(&self, options: String, tls: TlsInput, proxy_tls: Option<TlsInput>) -> napi::Result<()> {
         let settings = Options::parse(&options).and_then(|o| o.settings(&tls, proxy_tls.as_ref()));
         self.pool.rotate(Arc::new(settings.map_err(thrown)?));
         Ok(())
@@ -187,7 +187,7 @@ impl Engine {
 
     /// The token a `token` event asked for, or why there is none.
     #[napi(catch_unwind)]
-    pub fn token(&self, connection: i64, token: Option<String>, error: Option<String>) {
+    pub(super) fn token(&self, connection: i64, token: Option<String>, error: Option<String>) {
         let token = match token {
             Some(token) => Ok(Secret::new(token)),
             None => Err(Error::new(Code::Auth, error.unwrap_or_default()).command("AUTH XOAUTH2")),
@@ -197,13 +197,13 @@ impl Engine {
 
     /// A line of the caller's authentication handler.
     #[napi(catch_unwind)]
-    pub fn auth_command(&self, connection: i64, line: String) {
+    pub(super) fn auth_command(&self, connection: i64, line: String) {
         self.pool.auth_command(number(connection), line);
     }
 
     /// The caller's authentication handler is done: `error` says why it failed.
     #[napi(catch_unwind)]
-    pub fn auth_done(
+    pub(super) fn auth_done(
         &self,
         connection: i64,
         command: String,
@@ -221,13 +221,13 @@ impl Engine {
 
     /// Asks for a snapshot.
     #[napi(catch_unwind)]
-    pub fn stats(&self, id: i64) {
+    pub(super) fn stats(&self, id: i64) {
         self.pool.stats(number(id));
     }
 
     /// Keeps Node alive, or no longer.
     #[napi(catch_unwind)]
-    pub fn hold(&self, env: Env, hold: bool) -> napi::Result<()> {
+    pub(super) fn hold(&self, env: Env, hold: bool) -> napi::Result<()> {
         self.outbox.hold(&env, hold)
     }
 }
