@@ -11,6 +11,7 @@ const { ensureDebianPackages } = require('./support/debian');
 const { requireRust } = require('./support/rust');
 const { runSteps } = require('./support/steps');
 
+const PLUGINS = path.join(ROOT, '__test__', 'plugins');
 const TYPE_TESTS = '__test__/types/tsconfig.json';
 
 const cargo = (...args) => run('cargo', args);
@@ -28,7 +29,7 @@ function types() {
 
 // One release build, the addon that users get; all that only Rust looks at shares the dev profile.
 const STEPS = [
-  { name: 'packages', run: ensurePackages },
+  { name: 'packages', run: () => ensurePackages() },
   { name: 'debian', run: debian },
   { name: 'rust', run: requireRust },
   { name: 'addon', needs: ['packages', 'rust'], run: ensureAddon },
@@ -47,7 +48,9 @@ const STEPS = [
     run: () => node('prettier', '--check', '--log-level', 'warn', '.'),
   },
   { name: 'types', needs: ['packages'], run: types },
-  { name: 'jest', needs: ['packages', 'addon'], run: () => node('jest') },
+  // Two of Jest's files use these packages at once, so they are installed before it starts.
+  { name: 'plugin-packages', needs: ['packages'], run: () => ensurePackages(PLUGINS) },
+  { name: 'jest', needs: ['packages', 'addon', 'plugin-packages'], run: () => node('jest') },
 ];
 
 /** The steps of these names and, before them, what they need. */
