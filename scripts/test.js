@@ -50,7 +50,7 @@ const STEPS = [
   { name: 'types', needs: ['packages'], run: types },
   // Two of Jest's files use these packages at once, so they are installed before it starts.
   { name: 'plugin-packages', needs: ['packages'], run: () => ensurePackages(PLUGINS) },
-  { name: 'jest', needs: ['packages', 'addon', 'plugin-packages'], run: () => node('jest') },
+  { name: 'jest', needs: ['packages', 'addon'], run: () => node('jest') },
 ];
 
 /** The steps of these names and, before them, what they need. */
