@@ -39,7 +39,7 @@ const STEPS = [
     needs: ['rust'],
     run: () => cargo('clippy', '--workspace', '--all-targets', '--', '-D', 'warnings'),
   },
-  { name: 'cargo-test', needs: ['rust'], run: () => cargo('test', '--workspace') },
+  { name: 'cargo-test', needs: ['rust'], run: () => cargo('test', '--workspace', '--no-fail-fast') },
   { name: 'engine-alone', needs: ['rust'], run: () => cargo('check', '--no-default-features') },
   { name: 'eslint', needs: ['packages'], run: () => node('eslint', '.') },
   {
