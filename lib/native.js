@@ -181,12 +181,12 @@ class NativeBackend {
 
   on_token({ c, renew }) {
     if (!this.tokens) {
-      this.native.token(c, null, 'No OAuth2 options');
+      this.native.token(c, null, 'No OAuth2 options', null);
       return;
     }
     this.tokens.get(c, renew).then(
-      (token) => this.native.token(c, String(token), null),
-      (err) => this.native.token(c, null, String(err.message)),
+      (token) => this.native.token(c, String(token), null, null),
+      (err) => this.native.token(c, null, String(err.message), err.code || null),
     );
   }
 

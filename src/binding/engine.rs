@@ -16,7 +16,7 @@ use super::options::{Options, ResizeInput, TlsInput};
 use super::runtime::runtime;
 use super::streamed::{Streamed, Streams, stream_error};
 use crate::connection::Secret;
-use crate::error::{Code, Error};
+use crate::error::{Code, Error, SystemError};
 use crate::mail::{Dsn, Envelope, Message};
 use crate::message::Recorded;
 use crate::pool::{Pool, Submission};
@@ -185,13 +185,14 @@ impl Engine {
         Ok(())
     }
 
-    /// The token a `token` event asked for, or why there is none.
+    /// The token a `token` event asked for, or why there is none: a text and a code.
     #[napi(catch_unwind)]
-    pub(super) fn token(&self, connection: i64, token: Option<String>, error: Option<String>) {
-        let token = match token {
-            Some(token) => Ok(Secret::new(token)),
-            None => Err(Error::new(Code::Auth, error.unwrap_or_default()).command("AUTH XOAUTH2")),
-        };
+    pub fn token(&self, connection: i64, token: Option<String>, error: Option<String>, code: Option<String>) {
+        let token = token.map(Secret::new).ok_or_else(|| {
+            let error = Error::new(Code::Auth, error.unwrap_or_default()).command("AUTH XOAUTH2");
+            let code = code.unwrap_or_default();
+            if code.is_empty() { error } else { error.system(SystemError { code, ..SystemError::default() }) }
+        });
         self.pool.token(number(connection), token);
     }
 
