@@ -1,5 +1,7 @@
 //! The class JavaScript sees: one pool.
 
+#![allow(unreachable_pub, private_interfaces, reason = "the macro exports what is public, to JavaScript")]
+
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
@@ -19,12 +21,13 @@ use crate::connection::Secret;
 use crate::error::{Code, Error, SystemError};
 use crate::mail::{Dsn, Envelope, Message};
 use crate::message::Recorded;
+use crate::pool::Secret;
 use crate::pool::{Pool, Submission};
 
 /// A pool. Every method returns at once; what comes of it arrives in the callback.
 #[napi]
 #[allow(missing_debug_implementations, reason = "it holds credentials")]
-pub(super) struct Engine {
+pub struct Engine {
     pool: Pool,
     outbox: Outbox,
     streams: Streams,
@@ -59,7 +62,7 @@ struct DsnInput {
 impl Engine {
     /// Starts a pool. `callback` gets a JSON array of events.
     #[napi(constructor, catch_unwind)]
-    pub(super) fn new(
+    pub fn new(
         env: Env,
         options: String,
         tls: TlsInput,
@@ -80,7 +83,7 @@ impl Engine {
 
     /// Queues a message the engine composes.
     #[napi(catch_unwind)]
-    pub(super) fn send(
+    pub fn send(
         &self,
         id: i64,
         record: String,
@@ -95,7 +98,7 @@ impl Engine {
 
     /// Queues a message whose bytes JavaScript makes when asked by an `open` event.
     #[napi(catch_unwind)]
-    pub(super) fn send_streamed(
+    pub fn send_streamed(
         &self,
         id: i64,
         envelope: String,
@@ -130,56 +133,56 @@ impl Engine {
 
     /// A piece of a streamed message. Gives false when the next one should wait for `drain`.
     #[napi(catch_unwind)]
-    pub(super) fn chunk(&self, id: i64, attempt: u32, piece: &[u8]) -> bool {
+    pub fn chunk(&self, id: i64, attempt: u32, piece: &[u8]) -> bool {
         self.streams.chunk(number(id), attempt, Bytes::copy_from_slice(piece))
     }
 
     /// A streamed message is complete, or broke.
     #[napi(catch_unwind)]
-    pub(super) fn end(&self, id: i64, attempt: u32, error: Option<String>) {
+    pub fn end(&self, id: i64, attempt: u32, error: Option<String>) {
         self.streams.end(number(id), attempt, error.map(stream_error));
     }
 
     /// Gives a message up.
     #[napi(catch_unwind)]
-    pub(super) fn cancel(&self, id: i64) {
+    pub fn cancel(&self, id: i64) {
         self.pool.cancel(number(id));
     }
 
     /// Connects and logs in once.
     #[napi(catch_unwind)]
-    pub(super) fn verify(&self, id: i64) {
+    pub fn verify(&self, id: i64) {
         self.pool.verify(number(id));
     }
 
     /// Closes the pool; the first `assigned` queued messages still leave unless `force`.
     #[napi(catch_unwind)]
-    pub(super) fn close(&self, force: bool, assigned: u32) {
+    pub fn close(&self, force: bool, assigned: u32) {
         self.pool.close(force, assigned as usize);
     }
 
     /// Sends what is queued, then closes.
     #[napi(catch_unwind)]
-    pub(super) fn drain(&self) {
+    pub fn drain(&self) {
         self.pool.drain();
     }
 
     /// Stops or resumes handing out messages.
     #[napi(catch_unwind)]
-    pub(super) fn pause(&self, paused: bool) {
+    pub fn pause(&self, paused: bool) {
         self.pool.pause(paused);
     }
 
     /// Changes bounds.
     #[napi(catch_unwind)]
-    pub(super) fn resize(&self, bounds: String) -> napi::Result<()> {
+    pub fn resize(&self, bounds: String) -> napi::Result<()> {
         self.pool.resize(ResizeInput::parse(&bounds).map_err(thrown)?);
         Ok(())
     }
 
     /// Starts a new generation of connections.
     #[napi(catch_unwind)]
-    pub(super) fn rotate(&self, options: String, tls: TlsInput, proxy_tls: Option<TlsInput>) -> napi::Result<()> {
+    pub fn rotate(&self, options: String, tls: TlsInput, proxy_tls: Option<TlsInput>) -> napi::Result<()> {
         let settings = Options::parse(&options).and_then(|o| o.settings(&tls, proxy_tls.as_ref()));
         self.pool.rotate(Arc::new(settings.map_err(thrown)?));
         Ok(())
@@ -198,13 +201,13 @@ impl Engine {
 
     /// A line of the caller's authentication handler.
     #[napi(catch_unwind)]
-    pub(super) fn auth_command(&self, connection: i64, line: String) {
+    pub fn auth_command(&self, connection: i64, line: String) {
         self.pool.auth_command(number(connection), line);
     }
 
     /// The caller's authentication handler is done: `error` says why it failed.
     #[napi(catch_unwind)]
-    pub(super) fn auth_done(
+    pub fn auth_done(
         &self,
         connection: i64,
         command: String,
@@ -222,13 +225,19 @@ impl Engine {
 
     /// Asks for a snapshot.
     #[napi(catch_unwind)]
-    pub(super) fn stats(&self, id: i64) {
+    pub fn stats(&self, id: i64) {
         self.pool.stats(number(id));
+    }
+
+    /// The last batch of events is dealt with: the next one may come.
+    #[napi(catch_unwind)]
+    pub fn next(&self) {
+        self.outbox.next();
     }
 
     /// Keeps Node alive, or no longer.
     #[napi(catch_unwind)]
-    pub(super) fn hold(&self, env: Env, hold: bool) -> napi::Result<()> {
+    pub fn hold(&self, env: Env, hold: bool) -> napi::Result<()> {
         self.outbox.hold(&env, hold)
     }
 }
