@@ -1,5 +1,6 @@
 'use strict';
 
+const { setImmediate } = require('node:timers');
 const DKIM = require('nodemailer/lib/dkim');
 const MailComposer = require('nodemailer/lib/mail-composer');
 const { toRecord } = require('./record');

@@ -11,13 +11,13 @@ use napi::bindgen_prelude::{Buffer, Either, Function};
 use napi_derive::napi;
 use serde::Deserialize;
 
+use super::announced::Announced;
 use super::compose::part;
 use super::events::Outbox;
 use super::files::Files;
 use super::options::{Options, ResizeInput, TlsInput};
 use super::runtime::runtime;
 use super::streamed::{Streamed, Streams, stream_error};
-use crate::connection::Secret;
 use crate::error::{Code, Error, SystemError};
 use crate::mail::{Dsn, Envelope, Message};
 use crate::message::Recorded;
@@ -31,6 +31,8 @@ pub struct Engine {
     pool: Pool,
     outbox: Outbox,
     streams: Streams,
+    /// Tell when a message is begun, for the log.
+    announce: bool,
 }
 
 /// The envelope of a message JavaScript composes.
@@ -78,7 +80,8 @@ impl Engine {
         // A worker thread that ends takes its pools with it.
         let abandoned = pool.clone();
         env.add_env_cleanup_hook((), move |()| abandoned.abandon())?;
-        Ok(Self { pool, outbox, streams: Streams::default() })
+        let announce = options.pool.is_verbose();
+        Ok(Self { pool, outbox, streams: Streams::default(), announce })
     }
 
     /// Queues a message the engine composes.
@@ -223,10 +226,10 @@ impl Engine {
         self.pool.auth_done(number(connection), result);
     }
 
-    /// Asks for a snapshot.
+    /// The pool as it is now, as JSON; none when it has ended.
     #[napi(catch_unwind)]
-    pub fn stats(&self, id: i64) {
-        self.pool.stats(number(id));
+    pub fn stats(&self) -> Option<String> {
+        self.outbox.snapshot(|id| self.pool.stats(id))
     }
 
     /// The last batch of events is dealt with: the next one may come.
@@ -244,12 +247,13 @@ impl Engine {
 
 impl Engine {
     fn submit(&self, id: i64, message: Arc<dyn Message>, lane: Option<String>, timeout: Option<i64>) {
-        self.pool.submit(Submission {
-            id: number(id),
-            message,
-            lane: lane.map(Arc::from),
-            timeout: timeout.map(number),
-        });
+        let id = number(id);
+        let message = if self.announce {
+            Arc::new(Announced { id, message, outbox: self.outbox.clone() })
+        } else {
+            message
+        };
+        self.pool.submit(Submission { id, message, lane: lane.map(Arc::from), timeout: timeout.map(number) });
     }
 }
 
