@@ -13,7 +13,8 @@ class Feeder {
    * @param {object} engine the native engine
    * @param {number} id the message's number
    * @param {number} attempt which attempt asked for the bytes
-   * @param {(bytes: Buffer) => void} [log] told of the bytes as they go out
+   * @param {{bytes: (bytes: Buffer) => void, end: (size: number, source: number) => void}} [log]
+   *   shown the bytes as they go out
    */
   constructor(engine, id, attempt, log) {
     this.engine = engine;
@@ -77,7 +78,12 @@ class Feeder {
 /** Shows bytes as nodemailer's connection would write them. */
 function encoder(log) {
   const stream = new Encoder();
-  stream.on('data', log);
+  stream.on('readable', () => {
+    for (let bytes = stream.read(); bytes; bytes = stream.read()) {
+      log.bytes(bytes);
+    }
+  });
+  stream.on('end', () => log.end(stream.outByteCount, stream.inByteCount));
   return stream;
 }
 

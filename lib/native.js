@@ -8,7 +8,7 @@ const { IdleMirror } = require('./idle');
 const { toInfo } = require('./info');
 const { PoolLog } = require('./log');
 const { CustomLogin, Tokens } = require('./login');
-const { envelopeOf } = require('./outgoing');
+const { checkHeaders, envelopeOf } = require('./outgoing');
 
 /** Backends with work: what the engine still owes an answer for must not be collected. */
 const busy = new Set();
@@ -77,6 +77,7 @@ class NativeBackend {
     if (record) {
       this.native.send(id, record.json, record.parts, lane, timeout);
     } else {
+      checkHeaders(message);
       this.native.sendStreamed(id, JSON.stringify(envelopeOf({ data, message })), lane, timeout);
     }
   }
@@ -167,8 +168,7 @@ class NativeBackend {
       this.native.end(id, attempt, 'The message is settled');
       return;
     }
-    const shows = this.log && this.owner.options.debug;
-    const show = shows ? (bytes) => this.log.body(job.connection, bytes) : undefined;
+    const show = this.owner.options.debug ? this.log?.body(job) : undefined;
     job.feeder = new Feeder(this.native, id, attempt, show);
     job.feeder.start(job.mail.message);
   }
