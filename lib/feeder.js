@@ -1,5 +1,6 @@
 'use strict';
 
+const { PassThrough } = require('node:stream');
 const DataStream = require('nodemailer/lib/smtp-connection/data-stream');
 
 const Encoder = DataStream.default || DataStream;
@@ -75,11 +76,12 @@ class Feeder {
   }
 }
 
-/** Shows bytes as nodemailer's connection would write them. */
+/** Shows bytes as nodemailer's connection would write them, what has gathered together. */
 function encoder(log) {
   const stream = new Encoder();
-  stream.on('readable', () => {
-    for (let bytes = stream.read(); bytes; bytes = stream.read()) {
+  const shown = stream.pipe(new PassThrough());
+  shown.on('readable', () => {
+    for (let bytes = shown.read(); bytes; bytes = shown.read()) {
       log.bytes(bytes);
     }
   });
