@@ -123,7 +123,9 @@ impl<S: Socket, T> Driver<'_, S, T> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         loop {
             let mut moved = false;
-            for step in [Self::poll_read, Self::poll_orders, Self::poll_prepare, Self::poll_body, Self::poll_write] {
+            for step in
+                [Self::poll_read, Self::poll_orders, Self::poll_prepare, Self::poll_body, Self::poll_write]
+            {
                 match step(self, cx) {
                     Poll::Ready(Ok(())) => moved = true,
                     Poll::Ready(Err(end)) => return Poll::Ready(end),
@@ -150,7 +152,10 @@ impl<S: Socket, T> Driver<'_, S, T> {
     fn over(&self) -> End {
         match self.session.closing_reply() {
             Some(reply) if self.session.in_flight() > 0 || !self.waiting.is_empty() => End::Failed(
-                Error::new(Code::Connection, "Server closed the connection").response(reply).command("CONN").fatal(),
+                Error::new(Code::Connection, "Server closed the connection")
+                    .response(reply)
+                    .command("CONN")
+                    .fatal(),
             ),
             Some(_) => End::Idle,
             None => End::Asked,
@@ -267,7 +272,8 @@ impl<S: Socket, T> Driver<'_, S, T> {
 
     fn submit(&mut self, job: Job, prepared: Result<Prepared>) {
         let id = job.id;
-        let delivery = prepared.and_then(|prepared| Delivery::new(job, prepared, &self.capabilities, self.secure));
+        let delivery =
+            prepared.and_then(|prepared| Delivery::new(job, prepared, &self.capabilities, self.secure));
         match delivery {
             Ok(delivery) => self.submit_part(delivery),
             Err(error) => {
@@ -391,7 +397,9 @@ impl<S: Socket, T> Driver<'_, S, T> {
                     if self.body.as_ref().is_some_and(|(open, _)| *open == sequence) {
                         self.body = None;
                     }
-                    let Some(at) = self.deliveries.iter().position(|(at, _)| *at == sequence) else { continue };
+                    let Some(at) = self.deliveries.iter().position(|(at, _)| *at == sequence) else {
+                        continue;
+                    };
                     let (_, mut delivery) = self.deliveries.remove(at);
                     match delivery.part_settled(outcome, &self.capabilities) {
                         Some(result) => self.settle(delivery.job.id, result),
@@ -440,7 +448,11 @@ impl<S: Socket, T> Driver<'_, S, T> {
                 self.settle(job.id, Err(Undelivered { error, unsent: true, body_read: false }));
             }
         }
-        let _ = tokio::time::timeout(Duration::from_secs(1), tokio::io::AsyncWriteExt::shutdown(&mut self.socket)).await;
+        let _ = tokio::time::timeout(
+            Duration::from_secs(1),
+            tokio::io::AsyncWriteExt::shutdown(&mut self.socket),
+        )
+        .await;
         failed.then_some(error)
     }
 }

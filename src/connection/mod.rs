@@ -243,7 +243,12 @@ pub fn lost() -> Error {
 }
 
 /// Puts the pieces of a receipt together.
-fn receipt(accepted: Accepted, message_id: String, ehlo: Option<Arc<[String]>>, times: (u64, u64)) -> Receipt {
+fn receipt(
+    accepted: Accepted,
+    message_id: String,
+    ehlo: Option<Arc<[String]>>,
+    times: (u64, u64),
+) -> Receipt {
     Receipt {
         envelope: accepted.envelope,
         message_id,

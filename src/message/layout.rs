@@ -253,7 +253,7 @@ fn value_of<'a>(content: &'a Content, parts: &'a [Part]) -> Value<'a> {
         Content::Part(index) => match parts.get(*index) {
             Some(Part::Text(text)) => Value::Text(text),
             Some(Part::Bytes(bytes)) => Value::Octets(bytes),
-            None => Value::Octets(&[]),
+            Some(Part::Wide(_)) | None => Value::Octets(&[]),
         },
     }
 }

@@ -16,14 +16,26 @@ pub(super) enum Command<'a> {
     Lhlo(&'a str),
     Helo(&'a str),
     StartTls,
-    Mail { from: &'a str, params: &'a MailParams },
-    Rcpt { to: &'a str, params: &'a MailParams },
+    Mail {
+        from: &'a str,
+        params: &'a MailParams,
+    },
+    Rcpt {
+        to: &'a str,
+        params: &'a MailParams,
+    },
     Data,
-    Bdat { size: usize, last: bool },
+    Bdat {
+        size: usize,
+        last: bool,
+    },
     Rset,
     Quit,
     /// `AUTH MECHANISM [initial-response]`; the response is secret.
-    Auth { mechanism: &'a str, initial: Option<&'a str> },
+    Auth {
+        mechanism: &'a str,
+        initial: Option<&'a str>,
+    },
     /// A base64 line of an authentication exchange; secret.
     AuthLine(&'a str),
     /// A line a custom authentication handler made; secret but for its verb.

@@ -341,7 +341,8 @@ impl Handshake {
             self.state = State::Token { method, refused: None };
             return Ok(Step::Token { renew: false });
         }
-        let password = credentials.password.filter(|p| !p.expose().is_empty() && !credentials.user.is_empty());
+        let password =
+            credentials.password.filter(|p| !p.expose().is_empty() && !credentials.user.is_empty());
         let Some(password) = password else {
             return Err(api_auth(format!("Missing credentials for \"{name}\"")));
         };

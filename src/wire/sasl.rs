@@ -70,8 +70,12 @@ enum State {
     LoginUser,
     LoginPassword,
     Cram,
-    ScramFirst { nonce: String },
-    ScramFinal { server_signature: Vec<u8> },
+    ScramFirst {
+        nonce: String,
+    },
+    ScramFinal {
+        server_signature: Vec<u8>,
+    },
     Token(Mechanism),
     Done,
 }
@@ -103,7 +107,8 @@ impl Exchange {
                 State::ScramFirst { nonce: nonce.to_owned() }
             }
             Mechanism::XOAuth2 => {
-                initial = Some(format!("user={user}\x01auth=Bearer {}\x01\x01", secret.expose()).into_bytes());
+                initial =
+                    Some(format!("user={user}\x01auth=Bearer {}\x01\x01", secret.expose()).into_bytes());
                 State::Token(mechanism)
             }
             Mechanism::OAuthBearer => {
@@ -111,7 +116,8 @@ impl Exchange {
                 let token = secret.expose();
                 let name = scram_name(user);
                 initial = Some(
-                    format!("n,a={name},\x01host={host}\x01port={port}\x01auth=Bearer {token}\x01\x01").into_bytes(),
+                    format!("n,a={name},\x01host={host}\x01port={port}\x01auth=Bearer {token}\x01\x01")
+                        .into_bytes(),
                 );
                 State::Token(mechanism)
             }
@@ -155,7 +161,8 @@ impl Exchange {
     }
 
     fn cram(&self, challenge: &[u8]) -> Result<Vec<u8>, Refusal> {
-        let mut mac = <Hmac<Md5>>::new_from_slice(self.secret.expose().as_bytes()).map_err(|_| NO_CHALLENGE)?;
+        let mut mac =
+            <Hmac<Md5>>::new_from_slice(self.secret.expose().as_bytes()).map_err(|_| NO_CHALLENGE)?;
         mac.update(challenge);
         let digest = mac.finalize().into_bytes();
         let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -185,7 +192,10 @@ impl Exchange {
         let proof: Vec<u8> = client_key.as_ref().iter().zip(signature.as_ref()).map(|(a, b)| a ^ b).collect();
         let server_key = sign(&salted, b"Server Key");
         let server_signature = sign(server_key.as_ref(), auth.as_bytes()).as_ref().to_vec();
-        Ok((format!("{bare},p={}", BASE64.encode(proof)).into_bytes(), State::ScramFinal { server_signature }))
+        Ok((
+            format!("{bare},p={}", BASE64.encode(proof)).into_bytes(),
+            State::ScramFinal { server_signature },
+        ))
     }
 
     /// SCRAM's last message may stand in the success reply (`235 <base64>`).

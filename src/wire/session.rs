@@ -189,8 +189,7 @@ impl Session {
     /// The message whose body may be written now.
     pub fn wants_body(&self) -> Option<u64> {
         let transaction = self.sending()?;
-        let open = transaction.stage == Stage::Body
-            && (!self.options.chunking || self.may_push(transaction));
+        let open = transaction.stage == Stage::Body && (!self.options.chunking || self.may_push(transaction));
         open.then_some(transaction.id)
     }
 
