@@ -2,7 +2,7 @@
 
 const MailComposer = require('nodemailer/lib/mail-composer');
 const { addressees } = require('./record/address');
-const { GENERATED, dateText } = require('./record/headers');
+const { GENERATED, dateNow, dateText } = require('./record/headers');
 const { dkimOptions } = require('./record/dkim');
 const { canonicalDsn } = require('./record/dsn');
 const { Parts } = require('./record/parts');
@@ -62,7 +62,7 @@ function toRecord(mail, fixed) {
 function addIdentity(record, data, fixed) {
   record.boundary = data.baseBoundary ? text(data.baseBoundary, 'boundary') : fixed?.boundary || randomHex(8);
   record.id = fixed?.id || randomId();
-  record.date = dateText(fixed?.date || new Date());
+  record.date = fixed?.date ? dateText(fixed.date) : dateNow();
 }
 
 function addSettings(record, data) {

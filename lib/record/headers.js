@@ -157,4 +157,17 @@ function dateText(value) {
   return plain(value);
 }
 
-module.exports = { Headers, GENERATED, dateText };
+let second = 0;
+let secondText = '';
+
+/** The `Date` of this moment; many messages share a second. */
+function dateNow() {
+  const now = Date.now();
+  if (now - second >= 1000 || now < second) {
+    second = now - (now % 1000);
+    secondText = dateText(new Date(second));
+  }
+  return secondText;
+}
+
+module.exports = { Headers, GENERATED, dateNow, dateText };
