@@ -14,6 +14,8 @@ mod layout;
 mod param;
 mod record;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod text;
 mod word;
 

@@ -15,9 +15,11 @@ pub(super) fn from_utf16(units: &[u16]) -> String {
             continue;
         }
         // A pair must not be cut at the end of a block.
-        let cut =
-            block.len() < rest.len() && block.last().is_some_and(|unit| (0xd800..0xdc00).contains(unit));
-        let (now, after) = rest.split_at(block.len() + usize::from(cut));
+        let mut end = block.len();
+        while end < rest.len() && (0xd800..0xdc00).contains(&rest[end - 1]) {
+            end += 1;
+        }
+        let (now, after) = rest.split_at(end);
         out.extend(char::decode_utf16(now.iter().copied()).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)));
         rest = after;
     }
