@@ -23,6 +23,8 @@ const ADDED_ERROR_FIELDS = ['phase', 'maybeDelivered', 'enhancedCode'];
 const WIRE_DIFFERENCES = {
   'reset-early': (commands) => commands.filter((line) => line !== 'RSET'),
   'quit-said': (commands) => commands.filter((line) => line !== 'QUIT'),
+  'checked-before-connecting': (commands, refusedHere) =>
+    refusedHere && commands.length === 1 && /^(EHLO|LHLO)/.test(commands[0]) ? [] : commands,
   'size-announced': (commands) => commands.map((line) => line.replace(/^(MAIL FROM:.*?) SIZE=\d+/, '$1')),
 };
 
@@ -137,22 +139,29 @@ async function observe(file, row) {
   const seen = {
     outcome: describe(outcome, ctx),
     timeline: ctx.timeline.map((line) => mask(line, ctx)),
-    ...wire(ctx, row),
+    ...wire(ctx, row, refusedHere(outcome)),
   };
-  ctx.transporter?.close({ force: true });
+  await patient(Promise.resolve(ctx.transporter?.close({ force: true })));
   await row.cleanup?.(ctx);
   await server?.close();
   return seen;
 }
 
+/** Whether a message failed by a check of the client's own, without an answer of the server. */
+function refusedHere(outcome) {
+  const { code, responseCode } = outcome?.error ?? {};
+  return responseCode === undefined && ['EENVELOPE', 'EMESSAGE', 'EREQUIRETLS'].includes(code);
+}
+
 /** What the server saw, without the differences that are listed above. */
-function wire(ctx, row) {
+function wire(ctx, row, checked) {
   if (!ctx.server || row.wire === false) return {};
-  const heard = ctx.server.connections.map(({ commands }) =>
+  const tidied = ctx.server.connections.map(({ commands }) =>
     Object.values(WIRE_DIFFERENCES)
-      .reduce((lines, tidy) => tidy(lines), commands)
+      .reduce((lines, tidy) => tidy(lines, checked), commands)
       .map((line) => mask(line, ctx)),
   );
+  const heard = checked ? tidied.filter((lines) => lines.length) : tidied;
   const tidy = (line) => WIRE_DIFFERENCES['size-announced']([line])[0];
   const messages = ctx.server.messages.map(({ connection: _, from, ...message }) =>
     describe({ from: tidy(from ?? ''), ...message }, ctx),

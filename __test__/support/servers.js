@@ -35,9 +35,10 @@ const END = Buffer.from('\r\n.\r\n');
  * @property {boolean} [lmtp] LHLO, and one reply a recipient after the data
  * @property {boolean} [secure] TLS from the first byte
  * @property {boolean} [starttls] offers STARTTLS, and then AUTH only inside
+ * @property {string} [injects] what is sent in the clear right after the answer to STARTTLS
  * @property {object} [tls] options of the server's side of TLS
  * @property {{ methods?: string[], user?: string, pass?: string, token?: string }} [auth]
- * @property {Object<string, any>} [replies] by step: `connect`, `greeting`, `body`, or a verb
+ * @property {Object<string, any>} [replies] by step: `connect`, `greeting`, `body`, a verb, or `other`
  */
 
 /** One conversation: splits what arrives into commands and bodies, answers in order. */
@@ -148,7 +149,7 @@ class Session {
 
   async command(line) {
     const verb = line.split(/[ :]/)[0].toUpperCase();
-    const scripted = this.scripted(verb, line);
+    const scripted = this.scripted(verb, line) ?? this.scripted('other', line);
     const handler = this[`on${verb}`];
     if (scripted !== undefined) {
       this.follow(verb, line, leading(scripted));
@@ -186,7 +187,7 @@ class Session {
   }
 
   async onSTARTTLS() {
-    await this.reply('220 2.0.0 go ahead');
+    await this.reply(['220 2.0.0 go ahead', this.script.injects].filter(Boolean).join('\r\n'));
     this.input = Buffer.alloc(0);
     const plain = this.socket;
     plain.removeAllListeners('data');

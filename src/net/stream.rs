@@ -6,7 +6,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use rustls::{CommonState, HandshakeKind};
-use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
@@ -99,12 +98,13 @@ impl Stream {
         #[cfg(any(target_os = "linux", target_os = "android"))]
         {
             // A hint: a socket that refuses it is slower, not wrong.
-            let _ = SockRef::from(self.layer.socket()).set_tcp_quickack(true);
+            let _ = socket2::SockRef::from(self.layer.socket()).set_tcp_quickack(true);
         }
     }
 }
 
 impl Layer {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
     fn socket(&self) -> &TcpStream {
         match self {
             Self::Tcp(socket) => socket,

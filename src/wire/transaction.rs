@@ -230,7 +230,9 @@ impl Transaction {
             let unsent = own.reply_code() == Some(421);
             return Failure { error: own.fatal(), unsent };
         }
-        let phase = if self.body_begun || self.stage == Stage::Body { Phase::Data } else { Phase::Envelope };
+        let at_data = self.stage == Stage::AwaitGo && self.envelope_answered();
+        let begun = self.body_begun || self.stage == Stage::Body || at_data;
+        let phase = if begun { Phase::Data } else { Phase::Envelope };
         Failure { error: error.clone().at(phase).fatal(), unsent: true }
     }
 

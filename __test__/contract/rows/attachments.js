@@ -41,6 +41,8 @@ const page = (req, res) => res.end(`page ${req.url} for ${req.headers['x-who'] ?
 /** A row that sends one message that fails and one that must still go out. */
 const goesOn = (name, fields, row) => ({
   name,
+  options: { maxConnections: 1 },
+  wire: 'messages',
   run: async (ctx) => [await ctx.send(fields(ctx)), await ctx.send({ subject: 'and on' })],
   ...row,
 });
@@ -145,7 +147,7 @@ module.exports = [
   goesOn('a text stream that breaks', () => ({ text: broken(3) })),
   goesOn('disableFileAccess', () => ({ attachments: [{ path: FILE }], disableFileAccess: true })),
   goesOn('disableFileAccess of the transport', () => ({ attachments: [{ path: FILE }] }), {
-    options: { disableFileAccess: true },
+    options: { disableFileAccess: true, maxConnections: 1 },
   }),
   goesOn('disableFileAccess for raw', () => ({ raw: { path: FILE }, disableFileAccess: true })),
   goesOn('disableUrlAccess', () => ({
@@ -153,7 +155,7 @@ module.exports = [
     disableUrlAccess: true,
   })),
   goesOn('disableUrlAccess of the transport', () => ({ html: { href: 'http://127.0.0.1:1/' } }), {
-    options: { disableUrlAccess: true },
+    options: { disableUrlAccess: true, maxConnections: 1 },
   }),
   goesOn('disableFileAccess leaves data URIs alone', () => ({
     attachments: [{ path: 'data:text/plain,ok' }],

@@ -262,6 +262,11 @@ module.exports = [
     run: (ctx, t) => ctx.outcome(t.verify()),
   },
   {
+    name: 'verify and a close',
+    server: { replies: { connect: FIN } },
+    run: (ctx, t) => ctx.outcome(t.verify()),
+  },
+  {
     name: 'verify beside messages',
     options: ONE,
     server: slow(30),

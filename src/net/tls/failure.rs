@@ -50,6 +50,11 @@ pub(super) fn handshake_failed(error: &io::Error) -> Error {
     stream_failed(error, "read")
 }
 
+/// A server name that cannot be written in SNI here.
+pub(super) fn unsayable_name() -> Error {
+    openssl("INVALID_SERVER_NAME", None).tls_incompatible()
+}
+
 fn tls_failed(error: &rustls::Error) -> Error {
     use rustls::Error as E;
     match error {

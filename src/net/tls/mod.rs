@@ -49,6 +49,17 @@ pub enum TlsVersion {
     V1_3,
 }
 
+impl TlsVersion {
+    /// The version Node calls `TLSv1.2` or `TLSv1.3`.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "TLSv1.2" => Some(Self::V1_2),
+            "TLSv1.3" => Some(Self::V1_3),
+            _ => None,
+        }
+    }
+}
+
 /// What the caller asked for; `Tls::new` makes it into a configuration.
 #[derive(Clone)]
 pub struct TlsOptions {
@@ -147,9 +158,7 @@ impl Tls {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         // A name that is none in DNS cannot be said in SNI here; Node says anything.
-        let name = ServerName::try_from(name.to_owned()).map_err(|_| {
-            Error::new(Code::Socket, "Invalid server name").command("CONN").tls_incompatible()
-        })?;
+        let name = ServerName::try_from(name.to_owned()).map_err(|_| failure::unsayable_name())?;
         let connecting = TlsConnector::from(self.config.clone()).connect(name, stream);
         connecting.await.map_err(|error| failure::handshake_failed(&error))
     }

@@ -114,3 +114,35 @@ fn certificates(source: &[u8]) -> Vec<CertificateDer<'static>> {
     }
     CertificateDer::pem_slice_iter(source).flatten().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, KeyPair};
+
+    use super::*;
+
+    fn pem() -> Vec<u8> {
+        let key = KeyPair::generate().unwrap();
+        CertificateParams::default().self_signed(&key).unwrap().pem().into_bytes()
+    }
+
+    #[test]
+    fn the_same_roots_are_parsed_once_and_a_few_sets_are_kept() {
+        let first = pem();
+        let trust = Trust::roots(&first);
+        assert_eq!(trust.own.len(), 1);
+        assert!(Arc::ptr_eq(&trust, &Trust::roots(&first)));
+        for _ in 0..KEPT {
+            assert!(!Arc::ptr_eq(&trust, &Trust::roots(&pem())));
+        }
+        assert!(!Arc::ptr_eq(&trust, &Trust::roots(&first)), "the oldest set made room");
+        assert_eq!(PARSED.lock().unwrap().len(), KEPT);
+    }
+
+    #[test]
+    fn what_is_no_certificate_is_left_out() {
+        let damaged = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        let trust = Trust::parse([&b"text"[..], b"", damaged, &pem()]);
+        assert_eq!((trust.own.len(), trust.intermediates.len()), (1, 0));
+    }
+}

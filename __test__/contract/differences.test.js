@@ -1,0 +1,5 @@
+'use strict';
+
+const { contract } = require('../support/contract');
+
+contract('differences', require('./rows/differences'));
