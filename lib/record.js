@@ -2,7 +2,7 @@
 
 const MailComposer = require('nodemailer/lib/mail-composer');
 const { addressees } = require('./record/address');
-const { GENERATED, dateNow, dateText } = require('./record/headers');
+const { GENERATED, dateNow, dateText, headerNames } = require('./record/headers');
 const { dkimOptions } = require('./record/dkim');
 const { canonicalDsn } = require('./record/dsn');
 const { Parts } = require('./record/parts');
@@ -40,9 +40,6 @@ const WINDOWS = ['win', 'windows', 'dos', '\r\n'];
 function toRecord(mail, fixed) {
   try {
     const { data } = mail;
-    if (typeof data.normalizeHeaderKey === 'function') {
-      composedPath('normalizeHeaderKey');
-    }
     const parts = new Parts(!data.disableFileAccess);
     const root = new Tree(data, parts).root();
     addMessageHeaders(mail, root.headers);
@@ -52,6 +49,9 @@ function toRecord(mail, fixed) {
     addEnvelope(record, data);
     record.dkim = dkimOptions(mail, parts);
     record.root = plainNode(root);
+    if (typeof data.normalizeHeaderKey === 'function') {
+      record.names = headerNames(data.normalizeHeaderKey, fieldKeys(record.root));
+    }
     return { json: stringify(record), parts: parts.values };
   } catch (err) {
     return { reason: err instanceof ComposedPath ? err.reason : 'input' };
@@ -141,6 +141,10 @@ function addPriority(priority, headers) {
 
 function plainNode({ headers, filename, content, raw, nodes }) {
   return { headers: headers.fields(), filename, content, raw, nodes: nodes?.map(plainNode) };
+}
+
+function fieldKeys({ headers, nodes = [] }) {
+  return [...headers.map((field) => field.k), ...nodes.flatMap(fieldKeys)];
 }
 
 /** JSON that UTF-8 can hold: a lone surrogate reads as U+FFFD, which it would be in the message. */

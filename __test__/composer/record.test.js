@@ -125,7 +125,17 @@ describe('the composed path', () => {
     ['href', attached({ href: 'https://example.com/x' })],
     ['href', attached({ path: 'https://example.com/x' })],
     ['file-access', { ...attached({ path: '/etc/hostname' }), disableFileAccess: true }],
-    ['normalizeHeaderKey', { normalizeHeaderKey: (key) => key }],
+    ['normalizeHeaderKey', { normalizeHeaderKey: (key, value) => key + value.length }],
+    ['normalizeHeaderKey', { normalizeHeaderKey: (key, value = '') => key + value }],
+    ['normalizeHeaderKey', { normalizeHeaderKey: (...all) => all[0] }],
+    [
+      'normalizeHeaderKey',
+      {
+        normalizeHeaderKey() {
+          return arguments[0];
+        },
+      },
+    ],
     ['content', { text: 5 }],
     ['content', attached({ content: { type: 'Buffer', data: [1] } })],
     ['attachment', { attachments: ['text'] }],
@@ -200,6 +210,25 @@ describe('DKIM', () => {
     const digest = crypto.createHash('sha256').update(`subject:x\r\ndkim-signature:${unsigned}`).digest();
     expect(crypto.verify(null, digest, publicKey, Buffer.from(b, 'base64'))).toBe(true);
   });
+});
+
+test.each([
+  (key) => key.toUpperCase(),
+  function lower(key) {
+    return key.toLowerCase();
+  },
+  (key) => `${key}\r\nX`,
+  () => null,
+])('a function that names headers is asked for each: %p', async (normalizeHeaderKey) => {
+  const make = () => ({
+    normalizeHeaderKey,
+    from: 'a@b.example',
+    subject: 'x',
+    headers: { 'x-one': 1, 'X-Two': { prepared: true, value: 'two' } },
+    text: 'y',
+    attachments: [{ filename: 'a.txt', content: 'z' }],
+  });
+  await expect(compare(make)).resolves.toEqual({ path: 'native', difference: null });
 });
 
 test('a missing file is nodemailer’s error', () => {

@@ -118,7 +118,7 @@ impl Message for Recorded {
 }
 
 fn has_files(layout: &Layout) -> bool {
-    layout.pieces.iter().any(|piece| matches!(piece, Piece::Content(Source::File(_), _)))
+    layout.pieces.iter().any(|piece| matches!(piece, Piece::Content(Source::File { .. }, _)))
 }
 
 /// The caller's envelope, or the one the headers make.
