@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicU32;
 
 use bytes::Bytes;
 use napi::Env;
-use napi::bindgen_prelude::{Buffer, Either, Function};
+use napi::bindgen_prelude::{Buffer, Either, Function, Utf16String};
 use napi_derive::napi;
 use serde::Deserialize;
 
@@ -86,7 +86,7 @@ impl Engine {
         &self,
         id: i64,
         record: String,
-        parts: Vec<Either<String, Buffer>>,
+        parts: Vec<Either<Utf16String, Buffer>>,
         lane: Option<String>,
         timeout: Option<i64>,
     ) {
