@@ -8,7 +8,9 @@ const LABEL = 170;
 const VALUE = 110;
 const BAR = 16;
 const GAP = 26;
-const HEAD = 64;
+const HEAD = 80;
+const LINE = 14;
+const NOTE_LENGTH = 100;
 const COLOURS = { nodemailer: '#9aa5b1', postpool: '#d9480f' };
 
 const escapeXml = (text) => text.replace(/&/g, '&amp;').replace(/</g, '&lt;');
@@ -17,22 +19,27 @@ function text(x, y, content, more = '') {
   return `<text x="${x}" y="${y}" ${more}>${escapeXml(content)}</text>`;
 }
 
+function shorten(line) {
+  return line.length > NOTE_LENGTH ? `${line.slice(0, NOTE_LENGTH)}…` : line;
+}
+
 function frame(height, title, note, body) {
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="sans-serif" font-size="12">
 <rect width="100%" height="100%" fill="#fff"/>
 ${text(16, 24, title, 'font-size="16" font-weight="bold"')}
-${text(16, 44, note, 'fill="#52606d"')}
+${text(16, 44, note.where, 'fill="#52606d"')}
+${text(16, 60, shorten(note.command), 'fill="#52606d" font-family="monospace" font-size="11"')}
 ${body}
 </svg>
 `;
 }
 
-/** Two bars for each case: how much of a figure either library needs or reaches. */
+/** Two bars for each case: how much of a figure either library needs or reaches, the larger one whole. */
 function bars(cases, figure, title, note, show) {
-  const most = Math.max(...cases.flatMap(({ summary: s }) => [s.nodemailer[figure], s.postpool[figure]]));
   const room = WIDTH - LABEL - VALUE;
   const body = cases.map(({ name, summary }, index) => {
     const top = HEAD + index * (2 * BAR + GAP);
+    const most = Math.max(summary.nodemailer[figure], summary.postpool[figure]);
     const bar = (library, row) => {
       const value = summary[library][figure];
       const width = most > 0 ? Math.max(1, (value / most) * room) : 1;
@@ -49,7 +56,20 @@ function bars(cases, figure, title, note, show) {
 }
 
 const NEAREST_TEN = 10;
-const PLOT = { left: 70, top: 70, width: 560, height: 300 };
+const PLOT = { left: 70, top: 90, width: 530, height: 300 };
+
+/** Heights by name, moved down where they would lie on one another. */
+function spreadOut(labels) {
+  let free = -Infinity;
+  const sorted = [...labels].sort(([, a], [, b]) => a - b);
+  return new Map(
+    sorted.map(([name, y]) => {
+      const place = Math.max(y, free);
+      free = place + LINE;
+      return [name, place];
+    }),
+  );
+}
 
 /** Messages a second over the round trip, both axes logarithmic. */
 function lines(series, note) {
@@ -73,15 +93,15 @@ function lines(series, note) {
       text(x(value), PLOT.top + PLOT.height + 18, `${value} ms`, 'text-anchor="middle"'),
     ),
   ];
+  const labels = spreadOut(series.map(({ name, points: line }) => [name, y(line.at(-1)[1])]));
   const drawn = series.map(({ name, colour, dashed, points: line }) => {
     const path = line
       .map(([px, py], i) => `${i ? 'L' : 'M'}${x(px).toFixed(1)} ${y(py).toFixed(1)}`)
       .join('');
-    const [lastX, lastY] = line.at(-1);
     const dash = dashed ? ' stroke-dasharray="5 4"' : '';
     return (
       `<path d="${path}" fill="none" stroke="${colour}" stroke-width="2"${dash}/>` +
-      text(x(lastX) + 6, y(lastY) + 4, name, `fill="${colour}"`)
+      text(x(line.at(-1)[0]) + 6, labels.get(name) + 4, name, `fill="${colour}"`)
     );
   });
   const height = PLOT.top + PLOT.height + 40;
@@ -108,7 +128,9 @@ function roundTripSeries(cases) {
 /** Draws what a record holds into a folder; gives the names of the files. */
 function drawCharts(record, folder) {
   fs.mkdirSync(folder, { recursive: true });
-  const note = `${record.command}; Node ${record.node}, ${record.machine.cores} cores, ${record.date.slice(0, 10)}`;
+  const { command, node, machine, date } = record;
+  const where = `${machine.cpu}, ${machine.cores} cores, Node ${node}, ${date.slice(0, 10)}`;
+  const note = { where, command };
   const others = record.cases.filter(({ name }) => !name.startsWith('rtt-'));
   const series = roundTripSeries(record.cases);
   const micro = (value) => `${Math.round(value)} µs`;

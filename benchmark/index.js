@@ -8,6 +8,7 @@ const { CASES, selectCases } = require('./cases');
 const { drawCharts } = require('./chart');
 const { belowFloor } = require('./check');
 const { runCase } = require('./compare');
+const { describeLoad, measureLoad } = require('./load');
 const { HELP, UsageError, readOptions } = require('./options');
 const { describeSink, table, toRecord } = require('./report');
 
@@ -55,7 +56,9 @@ async function main() {
   if (chosen.length === 0)
     throw new UsageError(`no case is called ${options.cases.join(' or ')}; see --list`);
   const results = await runCases(await withAvailableSinks(chosen), options);
-  const record = toRecord(results, ['npm run bench --', ...args].join(' '));
+  const load = measureLoad(options.rounds);
+  console.log(`\n${describeLoad(load)}`);
+  const record = { ...toRecord(results, ['npm run bench --', ...args].join(' ')), load };
   save(record, options.json);
   if (options.charts) console.log(`Charts: ${drawCharts(record, options.charts).join(', ')}`);
   if (!options.check) return;

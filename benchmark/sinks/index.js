@@ -1,10 +1,11 @@
 'use strict';
 
-const { startKit } = require('./kit');
-const { startSmtpServer } = require('./smtp-server');
-const { startSmtpSink } = require('./smtp-sink');
-
-const KINDS = { kit: startKit, 'smtp-server': startSmtpServer, 'smtp-sink': startSmtpSink };
+// Each needs something of its own, so only the one asked for is loaded.
+const KINDS = {
+  kit: () => require('./kit').startKit,
+  'smtp-server': () => require('./smtp-server').startSmtpServer,
+  'smtp-sink': () => require('./smtp-sink').startSmtpSink,
+};
 
 /**
  * Starts a server that takes mail and throws it away, in a process and on a port of its own.
@@ -16,7 +17,7 @@ const KINDS = { kit: startKit, 'smtp-server': startSmtpServer, 'smtp-sink': star
  * }>} transport options that reach it; what it has taken so far, in octets where it counts them
  */
 function startSink({ kind, ...options }) {
-  return KINDS[kind](options);
+  return KINDS[kind]()(options);
 }
 
 module.exports = { startSink };

@@ -9,7 +9,7 @@ const SOURCES = ['Cargo.toml', 'Cargo.lock', 'build.rs', 'src'];
 // The one place with the flags of the build.
 const NAPI_BUILD = ['build', '--platform', '--js', 'binding.js', '--dts', 'binding.d.ts'];
 // A debug and a release addon have the same file name; this remembers which one lies there.
-const STAMP = path.join(ROOT, 'target', 'addon.json');
+const STAMP = path.join('target', 'addon.json');
 
 /** Time of the last change in a file or in anything below a folder, in milliseconds. */
 function lastChange(target) {
@@ -20,28 +20,28 @@ function lastChange(target) {
 }
 
 /** The addon that a build for this platform left in the project's folder. */
-function findAddon() {
-  const { binaryName } = require(path.join(ROOT, 'package.json')).napi;
+function findAddon(root) {
+  const { binaryName } = JSON.parse(fs.readFileSync(path.join(root, 'package.json'), 'utf8')).napi;
   const prefix = `${binaryName}.${process.platform}-${process.arch}`;
-  const name = fs.readdirSync(ROOT).find((file) => file.startsWith(prefix) && file.endsWith('.node'));
-  return name && path.join(ROOT, name);
+  const name = fs.readdirSync(root).find((file) => file.startsWith(prefix) && file.endsWith('.node'));
+  return name && path.join(root, name);
 }
 
-function builtProfile() {
+function builtProfile(root) {
   try {
-    return JSON.parse(fs.readFileSync(STAMP, 'utf8')).profile;
+    return JSON.parse(fs.readFileSync(path.join(root, STAMP), 'utf8')).profile;
   } catch {
     return 'unknown';
   }
 }
 
 /** Why the addon has to be built, or `null`. */
-function whyBuild(profile) {
-  const addon = findAddon();
-  if (!addon || !fs.existsSync(path.join(ROOT, 'binding.js'))) return 'it is missing';
-  const sources = Math.max(...SOURCES.map((name) => lastChange(path.join(ROOT, name))));
+function whyBuild(profile, root = ROOT) {
+  const addon = findAddon(root);
+  if (!addon || !fs.existsSync(path.join(root, 'binding.js'))) return 'it is missing';
+  const sources = Math.max(...SOURCES.map((name) => lastChange(path.join(root, name))));
   if (fs.statSync(addon).mtimeMs < sources) return 'its sources changed';
-  return builtProfile() === profile ? null : `it is no ${profile} build`;
+  return builtProfile(root) === profile ? null : `it is no ${profile} build`;
 }
 
 /** Builds the addon, `release` or `debug`. Cargo keeps what has not changed. */
@@ -55,11 +55,11 @@ async function buildAddon(profile, extra = []) {
   if (code !== 0) {
     throw new Complaint('The addon could not be built; the compiler says why above.');
   }
-  const addon = findAddon();
+  const addon = findAddon(ROOT);
   if (!addon) throw new Complaint('The build left no addon for this platform.');
   // A source saved while the compiler ran is newer than the addon, and builds it again.
   fs.utimesSync(addon, started, started);
-  fs.writeFileSync(STAMP, JSON.stringify({ profile }));
+  fs.writeFileSync(path.join(ROOT, STAMP), JSON.stringify({ profile }));
 }
 
 /** Builds the release addon when it is missing, older than its sources or a debug build. */
@@ -70,4 +70,4 @@ async function ensureAddon() {
   await buildAddon('release');
 }
 
-module.exports = { buildAddon, ensureAddon };
+module.exports = { buildAddon, ensureAddon, whyBuild };

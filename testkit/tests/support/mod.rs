@@ -1,5 +1,8 @@
 //! A client that writes octets by hand.
 
+// Every test file has its own copy and uses a part of it.
+#![allow(dead_code)]
+
 use postpool_testkit::{Config, Pipe, Sink};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 

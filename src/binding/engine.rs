@@ -1,0 +1,245 @@
+//! The class JavaScript sees: one pool.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+
+use bytes::Bytes;
+use napi::Env;
+use napi::bindgen_prelude::{Buffer, Either, Function};
+use napi_derive::napi;
+use serde::Deserialize;
+
+use super::compose::part;
+use super::events::Outbox;
+use super::files::TokioFiles;
+use super::options::{Options, ResizeInput, TlsInput};
+use super::runtime::runtime;
+use super::streamed::{Streamed, Streams, stream_error};
+use crate::connection::Secret;
+use crate::error::{Code, Error};
+use crate::mail::{Dsn, Envelope, Message};
+use crate::message::Recorded;
+use crate::pool::{Pool, Submission};
+
+/// A pool. Every method returns at once; what comes of it arrives in the callback.
+#[napi]
+#[allow(missing_debug_implementations, reason = "it holds credentials")]
+pub(super) struct Engine {
+    pool: Pool,
+    outbox: Outbox,
+    streams: Streams,
+}
+
+/// The envelope of a message JavaScript composes.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct EnvelopeInput {
+    from: String,
+    to: Vec<String>,
+    message_id: String,
+    #[serde(default)]
+    dsn: Option<DsnInput>,
+    #[serde(default)]
+    size: Option<u64>,
+    #[serde(default)]
+    use8_bit_mime: bool,
+    #[serde(default, rename = "requireTLS")]
+    require_tls: bool,
+}
+
+#[derive(Deserialize)]
+struct DsnInput {
+    ret: Option<String>,
+    envid: Option<String>,
+    notify: Option<String>,
+    orcpt: Option<String>,
+}
+
+#[napi]
+impl Engine {
+    /// Starts a pool. `callback` gets a JSON array of events.
+    #[napi(constructor, catch_unwind)]
+    pub fn new(
+        env: Env,
+        options: String,
+        tls: TlsInput,
+        proxy_tls: Option<TlsInput>,
+        callback: Function<'_, String, ()>,
+    ) -> napi::Result<Self> {
+        let options = Options::parse(&options).map_err(thrown)?;
+        let settings = options.settings(&tls, proxy_tls.as_ref()).map_err(thrown)?;
+        let outbox = Outbox::new(&callback)?;
+        let runtime = runtime().map_err(|error| napi::Error::from_reason(error.to_string()))?;
+        let _entered = runtime.enter();
+        let pool = Pool::start(options.pool.build(), Arc::new(settings), outbox.clone());
+        // A worker thread that ends takes its pools with it.
+        let abandoned = pool.clone();
+        env.add_env_cleanup_hook((), move |()| abandoned.abandon())?;
+        Ok(Self { pool, outbox, streams: Streams::default() })
+    }
+
+    /// Queues a message the engine composes.
+    #[napi(catch_unwind)]
+    pub fn send(
+        &self,
+        id: i64,
+        record: String,
+        parts: Vec<Either<String, Buffer>>,
+        lane: Option<String>,
+        timeout: Option<i64>,
+    ) {
+        let parts = parts.into_iter().map(part).collect();
+        let message = Recorded::new(record, parts, Arc::new(TokioFiles));
+        self.submit(id, Arc::new(message), lane, timeout);
+    }
+
+    /// Queues a message whose bytes JavaScript makes when asked by an `open` event.
+    #[napi(catch_unwind)]
+    pub fn send_streamed(
+        &self,
+        id: i64,
+        envelope: String,
+        lane: Option<String>,
+        timeout: Option<i64>,
+    ) -> napi::Result<()> {
+        let input: EnvelopeInput =
+            serde_json::from_str(&envelope).map_err(|error| napi::Error::from_reason(error.to_string()))?;
+        let message = Streamed {
+            id: number(id),
+            message_id: input.message_id,
+            envelope: Envelope {
+                from: input.from,
+                to: input.to,
+                dsn: input.dsn.map(|dsn| Dsn {
+                    ret: dsn.ret,
+                    envid: dsn.envid,
+                    notify: dsn.notify,
+                    orcpt: dsn.orcpt,
+                }),
+                size: input.size,
+                use_8bit_mime: input.use8_bit_mime,
+                require_tls: input.require_tls,
+            },
+            attempts: AtomicU32::new(0),
+            streams: self.streams.clone(),
+            outbox: self.outbox.clone(),
+        };
+        self.submit(id, Arc::new(message), lane, timeout);
+        Ok(())
+    }
+
+    /// A piece of a streamed message. Gives false when the next one should wait for `drain`.
+    #[napi(catch_unwind)]
+    pub fn chunk(&self, id: i64, attempt: u32, piece: &[u8]) -> bool {
+        self.streams.chunk(number(id), attempt, Bytes::copy_from_slice(piece))
+    }
+
+    /// A streamed message is complete, or broke.
+    #[napi(catch_unwind)]
+    pub fn end(&self, id: i64, attempt: u32, error: Option<String>) {
+        self.streams.end(number(id), attempt, error.map(stream_error));
+    }
+
+    /// Gives a message up.
+    #[napi(catch_unwind)]
+    pub fn cancel(&self, id: i64) {
+        self.pool.cancel(number(id));
+    }
+
+    /// Connects and logs in once.
+    #[napi(catch_unwind)]
+    pub fn verify(&self, id: i64) {
+        self.pool.verify(number(id));
+    }
+
+    /// Closes the pool; the first `assigned` queued messages still leave unless `force`.
+    #[napi(catch_unwind)]
+    pub fn close(&self, force: bool, assigned: u32) {
+        self.pool.close(force, assigned as usize);
+    }
+
+    /// Sends what is queued, then closes.
+    #[napi(catch_unwind)]
+    pub fn drain(&self) {
+        self.pool.drain();
+    }
+
+    /// Stops or resumes handing out messages.
+    #[napi(catch_unwind)]
+    pub fn pause(&self, paused: bool) {
+        self.pool.pause(paused);
+    }
+
+    /// Changes bounds.
+    #[napi(catch_unwind)]
+    pub fn resize(&self, bounds: String) -> napi::Result<()> {
+        self.pool.resize(ResizeInput::parse(&bounds).map_err(thrown)?);
+        Ok(())
+    }
+
+    /// Starts a new generation of connections.
+    #[napi(catch_unwind)]
+    pub fn rotate(&self, options: String, tls: TlsInput, proxy_tls: Option<TlsInput>) -> napi::Result<()> {
+        let settings = Options::parse(&options).and_then(|o| o.settings(&tls, proxy_tls.as_ref()));
+        self.pool.rotate(Arc::new(settings.map_err(thrown)?));
+        Ok(())
+    }
+
+    /// The token a `token` event asked for, or why there is none.
+    #[napi(catch_unwind)]
+    pub fn token(&self, connection: i64, token: Option<String>, error: Option<String>) {
+        let token = match token {
+            Some(token) => Ok(Secret::new(token)),
+            None => Err(Error::new(Code::Auth, error.unwrap_or_default()).command("AUTH XOAUTH2")),
+        };
+        self.pool.token(number(connection), token);
+    }
+
+    /// A line of the caller's authentication handler.
+    #[napi(catch_unwind)]
+    pub fn auth_command(&self, connection: i64, line: String) {
+        self.pool.auth_command(number(connection), line);
+    }
+
+    /// The caller's authentication handler is done: `error` says why it failed.
+    #[napi(catch_unwind)]
+    pub fn auth_done(&self, connection: i64, command: String, error: Option<String>, response: Option<String>) {
+        let result = match error {
+            None => Ok(()),
+            Some(text) => Err(Error::new(Code::Auth, text).response(response.unwrap_or_default()).command(command)),
+        };
+        self.pool.auth_done(number(connection), result);
+    }
+
+    /// Asks for a snapshot.
+    #[napi(catch_unwind)]
+    pub fn stats(&self, id: i64) {
+        self.pool.stats(number(id));
+    }
+
+    /// Keeps Node alive, or no longer.
+    #[napi(catch_unwind)]
+    pub fn hold(&self, env: Env, hold: bool) -> napi::Result<()> {
+        self.outbox.hold(&env, hold)
+    }
+}
+
+impl Engine {
+    fn submit(&self, id: i64, message: Arc<dyn Message>, lane: Option<String>, timeout: Option<i64>) {
+        self.pool.submit(Submission {
+            id: number(id),
+            message,
+            lane: lane.map(Arc::from),
+            timeout: timeout.map(number),
+        });
+    }
+}
+
+/// The facade counts from 1 and never reaches 2⁵³.
+fn number(id: i64) -> u64 {
+    id.cast_unsigned()
+}
+
+fn thrown(error: Error) -> napi::Error {
+    napi::Error::from_reason(error.message())
+}

@@ -1,0 +1,227 @@
+//! What happens in a pool, on its way to JavaScript: in order, in batches, through one callback.
+//!
+//! A batch is JSON made on the engine's threads: one string crosses and one parse reads it, which
+//! costs the JavaScript thread less than a property call for every field.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use napi::bindgen_prelude::Function;
+use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
+use napi::{Env, Status};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::connection::{LogLine, Ready};
+use crate::error::{Error, Refusal};
+use crate::mail::Receipt;
+use crate::pool::{EventSink, PoolEvent, Snapshot};
+
+/// `Weak`: waiting for events does not keep Node alive by itself; [`Outbox::hold`] does while a
+/// message is pending.
+type Callback = ThreadsafeFunction<(), (), String, Status, false, true>;
+
+/// The events of one pool that JavaScript has not seen yet.
+#[derive(Clone)]
+pub(super) struct Outbox(Arc<Inner>);
+
+struct Inner {
+    batch: Mutex<Batch>,
+    callback: Mutex<Option<Callback>>,
+}
+
+#[derive(Default)]
+struct Batch {
+    /// A JSON array without its closing bracket.
+    json: String,
+    /// A call is under way that will take it.
+    announced: bool,
+}
+
+impl Outbox {
+    /// An outbox that empties itself into `callback`.
+    pub(super) fn new(callback: &Function<'_, String, ()>) -> napi::Result<Self> {
+        let inner = Arc::new(Inner { batch: Mutex::default(), callback: Mutex::new(None) });
+        let source = Arc::downgrade(&inner);
+        let function = callback.build_threadsafe_function::<()>().weak::<true>().build_callback(move |_| {
+            // Called on the JavaScript thread: take whatever has gathered by now.
+            Ok(source.upgrade().map(|inner| inner.take()).unwrap_or_default())
+        })?;
+        *lock(&inner.callback) = Some(function);
+        Ok(Self(inner))
+    }
+
+    /// Keeps Node alive, or no longer.
+    pub(super) fn hold(&self, env: &Env, hold: bool) -> napi::Result<()> {
+        let mut callback = lock(&self.0.callback);
+        let Some(callback) = callback.as_mut() else { return Ok(()) };
+        // Marked deprecated in favour of cloning, which cannot express this: the calls themselves
+        // are Node's own and current.
+        #[allow(deprecated)]
+        if hold { callback.refer(env) } else { callback.unref(env) }
+    }
+
+    /// Adds events and makes sure that somebody comes for them.
+    pub(super) fn push<T: Serialize>(&self, events: impl IntoIterator<Item = T>) {
+        let mut batch = lock(&self.0.batch);
+        for event in events {
+            let Ok(text) = serde_json::to_string(&event) else { continue };
+            let separator = if batch.json.is_empty() { '[' } else { ',' };
+            batch.json.push(separator);
+            batch.json.push_str(&text);
+        }
+        if batch.announced || batch.json.is_empty() {
+            return;
+        }
+        batch.announced = true;
+        drop(batch);
+        if let Some(callback) = lock(&self.0.callback).as_ref() {
+            callback.call((), ThreadsafeFunctionCallMode::NonBlocking);
+        }
+    }
+}
+
+impl Inner {
+    fn take(&self) -> String {
+        let mut batch = lock(&self.batch);
+        batch.announced = false;
+        let mut json = std::mem::take(&mut batch.json);
+        if !json.is_empty() {
+            json.push(']');
+        }
+        json
+    }
+}
+
+impl EventSink for Outbox {
+    fn deliver(&mut self, events: Vec<PoolEvent>) {
+        self.push(events.into_iter().map(event));
+    }
+}
+
+/// A poisoned lock means that a panic was caught elsewhere; the data are whole all the same.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn event(event: PoolEvent) -> serde_json::Value {
+    match event {
+        PoolEvent::Settled { id, result: Ok(receipt), connection } => sent(id, &receipt, connection),
+        PoolEvent::Settled { id, result: Err(error), connection } => {
+            json!({ "k": "failed", "id": id, "c": connection, "e": failure(&error) })
+        }
+        PoolEvent::Requeued { id, attempt, error } => {
+            json!({ "k": "requeued", "id": id, "attempt": attempt, "e": failure(&error) })
+        }
+        PoolEvent::Assigned { id, connection, messages } => {
+            json!({ "k": "assigned", "id": id, "c": connection, "n": messages })
+        }
+        PoolEvent::Created(connection) => json!({ "k": "created", "c": connection }),
+        PoolEvent::Ready(connection, details) => {
+            json!({ "k": "ready", "c": connection, "d": ready(&details) })
+        }
+        PoolEvent::Closed { connection, reason, error, age, messages } => json!({
+            "k": "closed", "c": connection, "reason": reason.name(), "age": age, "n": messages,
+            "e": error.as_ref().map(failure),
+        }),
+        PoolEvent::Empty => json!({ "k": "empty" }),
+        PoolEvent::LimitLearned { kind, value } => json!({ "k": "limit", "kind": kind, "value": value }),
+        PoolEvent::TokenWanted(connection, renew) => json!({ "k": "token", "c": connection, "renew": renew }),
+        PoolEvent::CustomAuth(connection, auth) => json!({
+            "k": "auth", "c": connection, "method": auth.method, "extensions": auth.extensions,
+            "mechanisms": auth.mechanisms, "maxSize": auth.max_size,
+        }),
+        PoolEvent::AuthReply(connection, text) => json!({ "k": "authReply", "c": connection, "text": text }),
+        PoolEvent::Verified(id, Ok(details)) => json!({ "k": "verified", "id": id, "d": ready(&details) }),
+        PoolEvent::Verified(id, Err(error)) => json!({ "k": "verified", "id": id, "e": failure(&error) }),
+        PoolEvent::Log(connection, lines) => json!({
+            "k": "log", "c": connection, "lines": lines.into_iter().map(log_line).collect::<Vec<_>>(),
+        }),
+        PoolEvent::Ended => json!({ "k": "ended" }),
+        PoolEvent::Stats(id, snapshot) => json!({ "k": "stats", "id": id, "s": stats(&snapshot) }),
+        PoolEvent::TlsIncompatible(error) => json!({ "k": "tlsIncompatible", "e": failure(&error) }),
+        PoolEvent::Crashed(error) => json!({ "k": "crashed", "e": failure(&error) }),
+    }
+}
+
+fn sent(id: u64, receipt: &Receipt, connection: Option<u64>) -> serde_json::Value {
+    let envelope = &receipt.envelope;
+    let mut event = json!({
+        "k": "sent", "id": id, "c": connection, "et": receipt.envelope_time, "mt": receipt.message_time,
+        "ms": receipt.message_size, "r": receipt.response, "mid": receipt.message_id,
+        "from": envelope.from, "to": envelope.to,
+    });
+    if !receipt.refused.is_empty() {
+        event["accepted"] = json!(receipt.accepted);
+        event["refused"] = refusals(&receipt.refused);
+    }
+    event
+}
+
+fn refusals(refused: &[Refusal]) -> serde_json::Value {
+    refused.iter().map(|r| json!({ "recipient": r.recipient, "e": failure(&r.error) })).collect()
+}
+
+/// An error as a plain record; the facade makes the `Error`, in the caller's realm.
+pub(super) fn failure(error: &Error) -> serde_json::Value {
+    let mut record = json!({
+        "code": error.code().name(), "message": error.message(), "phase": error.phase().map(|p| p.name()),
+    });
+    let mut set = |key: &str, value: Option<serde_json::Value>| {
+        if let Some(value) = value {
+            record[key] = value;
+        }
+    };
+    set("command", error.command_name().map(Into::into));
+    set("response", error.reply().map(Into::into));
+    set("responseCode", error.reply_code().map(Into::into));
+    set("enhancedCode", error.enhanced_code().map(Into::into));
+    set("timeoutType", error.timeout_kind().map(Into::into));
+    set("refused", (!error.refused().is_empty()).then(|| refusals(error.refused())));
+    set("tlsIncompatible", error.is_tls_incompatible().then_some(true.into()));
+    set(
+        "system",
+        error.system_error().map(|system| {
+            json!({
+                "code": system.code, "errno": system.errno, "syscall": system.syscall,
+                "address": system.address, "port": system.port, "path": system.path,
+            })
+        }),
+    );
+    record
+}
+
+fn ready(ready: &Ready) -> serde_json::Value {
+    json!({
+        "ehlo": ready.ehlo.as_deref(), "offersAuth": ready.offers_auth, "authenticated": ready.authenticated,
+        "peer": ready.peer, "local": ready.local, "took": u64::try_from(ready.took.as_millis()).unwrap_or(u64::MAX),
+        "tls": ready.tls.as_ref().map(|tls| json!({
+            "version": tls.version, "cipher": tls.cipher, "resumed": tls.resumed,
+        })),
+    })
+}
+
+fn log_line(line: LogLine) -> (char, String) {
+    match line {
+        LogLine::Client(text) => ('C', text),
+        LogLine::Server(text) => ('S', text),
+    }
+}
+
+fn stats(snapshot: &Snapshot) -> serde_json::Value {
+    let totals = &snapshot.totals;
+    json!({
+        "connections": snapshot.connections.iter().map(|c| json!({
+            "id": c.id, "state": c.state, "age": c.age, "messages": c.messages, "inFlight": c.in_flight,
+        })).collect::<Vec<_>>(),
+        "lanes": snapshot.lanes.iter().map(|lane| json!({
+            "name": lane.name, "queued": lane.queued, "oldest": lane.oldest,
+        })).collect::<Vec<_>>(),
+        "queuedBytes": snapshot.queued_bytes,
+        "rateUsed": snapshot.rate_used,
+        "totals": {
+            "sent": totals.sent, "failed": totals.failed, "inDoubt": totals.in_doubt,
+            "requeued": totals.requeued, "bytes": totals.bytes, "failedByCode": totals.failed_by_code,
+            "handshakes": { "full": totals.handshakes_full, "resumed": totals.handshakes_resumed },
+        },
+    })
+}

@@ -1,2 +1,0 @@
-//! SMTP test server.
-fn main() {}
