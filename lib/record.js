@@ -3,6 +3,7 @@
 const MailComposer = require('nodemailer/lib/mail-composer');
 const { addressees } = require('./record/address');
 const { GENERATED, dateText } = require('./record/headers');
+const { dkimOptions } = require('./record/dkim');
 const { canonicalDsn } = require('./record/dsn');
 const { Parts } = require('./record/parts');
 const { randomHex, randomId } = require('./record/random');
@@ -10,17 +11,17 @@ const { ComposedPath, composedPath, text } = require('./record/reason');
 const { Tree } = require('./record/tree');
 
 const NAMED = [
-    ['from', 'From'],
-    ['sender', 'Sender'],
-    ['to', 'To'],
-    ['cc', 'Cc'],
-    ['bcc', 'Bcc'],
-    ['replyTo', 'Reply-To'],
-    ['inReplyTo', 'In-Reply-To'],
-    ['references', 'References'],
-    ['subject', 'Subject'],
-    ['messageId', 'Message-ID'],
-    ['date', 'Date'],
+  ['from', 'From'],
+  ['sender', 'Sender'],
+  ['to', 'To'],
+  ['cc', 'Cc'],
+  ['bcc', 'Bcc'],
+  ['replyTo', 'Reply-To'],
+  ['inReplyTo', 'In-Reply-To'],
+  ['references', 'References'],
+  ['subject', 'Subject'],
+  ['messageId', 'Message-ID'],
+  ['date', 'Date'],
 ];
 const MAX_RECIPIENTS = 100000;
 const WINDOWS = ['win', 'windows', 'dos', '\r\n'];
@@ -36,120 +37,112 @@ const WINDOWS = ['win', 'windows', 'dos', '\r\n'];
  *   that the error is nodemailer's own.
  */
 function toRecord(mail, fixed) {
-    try {
-        const { data } = mail;
-        refuseCallbacks(mail);
-        const parts = new Parts(!data.disableFileAccess);
-        const root = new Tree(data, parts).root();
-        addMessageHeaders(mail, root.headers);
-        const record = {
-            ...identity(data, fixed),
-            ...settings(data),
-            ...envelopeOf(data),
-            root: plainNode(root),
-        };
-        return { json: stringify(record), parts: parts.values };
-    } catch (err) {
-        return { reason: err instanceof ComposedPath ? err.reason : 'input' };
-    }
-}
-
-function refuseCallbacks({ data, mailer }) {
+  try {
+    const { data } = mail;
     if (typeof data.normalizeHeaderKey === 'function') {
-        composedPath('normalizeHeaderKey');
+      composedPath('normalizeHeaderKey');
     }
-    if (data.dkim || mailer.dkim) {
-        composedPath('dkim');
-    }
+    const parts = new Parts(!data.disableFileAccess);
+    const root = new Tree(data, parts).root();
+    addMessageHeaders(mail, root.headers);
+    const record = {
+      ...identity(data, fixed),
+      ...settings(data),
+      ...envelopeOf(data),
+      dkim: dkimOptions(mail, parts),
+      root: plainNode(root),
+    };
+    return { json: stringify(record), parts: parts.values };
+  } catch (err) {
+    return { reason: err instanceof ComposedPath ? err.reason : 'input' };
+  }
 }
 
 /** What makes this message one of its own. */
 function identity(data, fixed = {}) {
-    const boundary = data.baseBoundary ? text(data.baseBoundary, 'boundary') : fixed.boundary || randomHex(8);
-    return { boundary, id: fixed.id || randomId(), date: dateText(fixed.date || new Date()) };
+  const boundary = data.baseBoundary ? text(data.baseBoundary, 'boundary') : fixed.boundary || randomHex(8);
+  return { boundary, id: fixed.id || randomId(), date: dateText(fixed.date || new Date()) };
 }
 
 function settings(data) {
-    const encoding = (data.textEncoding || '').toString().trim().charAt(0).toUpperCase();
-    const limit = data.maxRecipients === undefined ? MAX_RECIPIENTS : data.maxRecipients || 0;
-    if (!['', 'Q', 'B'].includes(encoding) || !Number.isInteger(limit) || limit < 0) {
-        composedPath('option');
-    }
-    return {
-        prefix: data.boundaryPrefix ? text(data.boundaryPrefix, 'boundary') : undefined,
-        encoding: encoding || undefined,
-        newline:
-            data.newline && (WINDOWS.includes(data.newline.toString().toLowerCase()) ? 'windows' : 'unix'),
-        maxRecipients: limit,
-    };
+  const encoding = (data.textEncoding || '').toString().trim().charAt(0).toUpperCase();
+  const limit = data.maxRecipients === undefined ? MAX_RECIPIENTS : data.maxRecipients || 0;
+  if (!['', 'Q', 'B'].includes(encoding) || !Number.isInteger(limit) || limit < 0) {
+    composedPath('option');
+  }
+  return {
+    prefix: data.boundaryPrefix ? text(data.boundaryPrefix, 'boundary') : undefined,
+    encoding: encoding || undefined,
+    newline: data.newline && (WINDOWS.includes(data.newline.toString().toLowerCase()) ? 'windows' : 'unix'),
+    maxRecipients: limit,
+  };
 }
 
 /** The caller's envelope and what else goes with the commands of the transaction. */
 function envelopeOf(data) {
-    const { envelope } = data;
-    const dsn = data.dsn || envelope?.dsn;
-    const size = Number(envelope?.size) || 0;
-    return {
-        envelope: envelope ? addressees(envelope) : undefined,
-        dsn: dsn ? canonicalDsn(dsn) : undefined,
-        size: size > 0 ? Math.floor(size) : undefined,
-        use8BitMime: envelope?.use8BitMime ? true : undefined,
-        requireTls:
-            data.requireTLSExtensionEnabled || envelope?.requireTLSExtensionEnabled ? true : undefined,
-    };
+  const { envelope } = data;
+  const dsn = data.dsn || envelope?.dsn;
+  const size = Number(envelope?.size) || 0;
+  return {
+    envelope: envelope ? addressees(envelope) : undefined,
+    dsn: dsn ? canonicalDsn(dsn) : undefined,
+    size: size > 0 ? Math.floor(size) : undefined,
+    use8BitMime: envelope?.use8BitMime ? true : undefined,
+    requireTls: data.requireTLSExtensionEnabled || envelope?.requireTLSExtensionEnabled ? true : undefined,
+  };
 }
 
 /** The message's own headers on top of the root part's, in nodemailer's order. */
 function addMessageHeaders(mail, headers) {
-    const { data } = mail;
-    if (data.headers) {
-        headers.add(data.headers);
+  const { data } = mail;
+  if (data.headers) {
+    headers.add(data.headers);
+  }
+  if (data.otp) {
+    headers.set('OTP-Token', new MailComposer({ otp: data.otp }).compile().getHeader('OTP-Token'));
+  }
+  for (const [name, key] of NAMED) {
+    if (data[name]) {
+      headers.set(key, data[name]);
     }
-    if (data.otp) {
-        headers.set('OTP-Token', new MailComposer({ otp: data.otp }).compile().getHeader('OTP-Token'));
+  }
+  if (!headers.get('Message-ID')) {
+    headers.set('Message-ID', GENERATED);
+  } else if (!text(headers.get('Message-ID'), 'message-id').isWellFormed()) {
+    composedPath('message-id');
+  }
+  if (data.xMailer) {
+    headers.set('X-Mailer', data.xMailer);
+  }
+  addPriority(data.priority, headers);
+  if (data.list && typeof data.list === 'object') {
+    for (const { key, value } of mail._getListHeaders(data.list)) {
+      value.forEach((entry) => headers.add(key, entry));
     }
-    for (const [name, key] of NAMED) {
-        if (data[name]) {
-            headers.set(key, data[name]);
-        }
-    }
-    if (!headers.get('Message-ID')) {
-        headers.set('Message-ID', GENERATED);
-    } else if (!text(headers.get('Message-ID'), 'message-id').isWellFormed()) {
-        composedPath('message-id');
-    }
-    if (data.xMailer) {
-        headers.set('X-Mailer', data.xMailer);
-    }
-    addPriority(data.priority, headers);
-    if (data.list && typeof data.list === 'object') {
-        for (const { key, value } of mail._getListHeaders(data.list)) {
-            value.forEach(entry => headers.add(key, entry));
-        }
-    }
+  }
 }
 
 function addPriority(priority, headers) {
-    const level = (priority || '').toString().toLowerCase();
-    const values = { high: ['1 (Highest)', 'High'], low: ['5 (Lowest)', 'Low'] }[level];
-    if (values) {
-        headers.set('X-Priority', values[0]);
-        headers.set('X-Msmail-Priority', values[1]);
-        headers.set('Importance', values[1]);
-    }
+  const level = (priority || '').toString().toLowerCase();
+  const values = { high: ['1 (Highest)', 'High'], low: ['5 (Lowest)', 'Low'] }[level];
+  if (values) {
+    headers.set('X-Priority', values[0]);
+    headers.set('X-Msmail-Priority', values[1]);
+    headers.set('Importance', values[1]);
+  }
 }
 
 function plainNode(node) {
-    return { ...node, headers: node.headers.fields(), nodes: node.nodes?.map(plainNode) };
+  return { ...node, headers: node.headers.fields(), nodes: node.nodes?.map(plainNode) };
 }
 
 /** JSON that UTF-8 can hold: a lone surrogate reads as U+FFFD, which it would be in the message. */
 function stringify(record) {
-    const json = JSON.stringify(record);
-    if (!/\\ud[89a-f]/.test(json)) {
-        return json;
-    }
-    return JSON.stringify(record, (key, value) => (typeof value === 'string' ? value.toWellFormed() : value));
+  const json = JSON.stringify(record);
+  if (!/\\ud[89a-f]/.test(json)) {
+    return json;
+  }
+  return JSON.stringify(record, (key, value) => (typeof value === 'string' ? value.toWellFormed() : value));
 }
 
 module.exports = { toRecord };

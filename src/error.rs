@@ -274,6 +274,30 @@ impl Error {
         })
     }
 
+    /// A file that cannot be read, in Node's wording: `ENOENT: no such file or directory, open '/x'`.
+    pub fn file(source: &io::Error, syscall: &'static str, path: &str) -> Self {
+        let code = errno_name(source);
+        let text = match &*code {
+            "ENOENT" => "no such file or directory",
+            "EACCES" => "permission denied",
+            "EISDIR" => "illegal operation on a directory",
+            "ENOTDIR" => "not a directory",
+            _ => "cannot be read",
+        };
+        // Node names the path when it opens a file, not when it reads on.
+        let path = Some(path).filter(|_| syscall == "open");
+        let place = path.map(|path| format!(" '{path}'")).unwrap_or_default();
+        Self::new(Code::Stream, format!("{code}: {text}, {syscall}{place}")).command("API").system(
+            SystemError {
+                code: code.into_owned(),
+                errno: -source.raw_os_error().unwrap_or_default(),
+                syscall,
+                path: path.map(str::to_owned),
+                ..SystemError::default()
+            },
+        )
+    }
+
     /// The kind.
     pub fn code(&self) -> Code {
         self.0.code
@@ -424,6 +448,20 @@ mod tests {
         assert_eq!(error.message(), "Mail command failed: 550 5.1.1 no such user");
         assert_eq!(error.reply_code(), Some(550));
         assert_eq!(error.enhanced_code(), Some("5.1.1"));
+    }
+
+    #[test]
+    fn a_file_error_reads_as_nodes_does() {
+        let missing = io::Error::from_raw_os_error(2);
+        assert_eq!(
+            Error::file(&missing, "open", "/x").message(),
+            "ENOENT: no such file or directory, open '/x'"
+        );
+        let directory = io::Error::from_raw_os_error(21);
+        assert_eq!(
+            Error::file(&directory, "read", "/").message(),
+            "EISDIR: illegal operation on a directory, read"
+        );
     }
 
     #[test]

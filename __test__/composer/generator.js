@@ -2,592 +2,598 @@
 
 /** A small seeded generator: the same seed gives the same message on every machine. */
 class Random {
-    constructor(seed) {
-        this.state = seed >>> 0;
-    }
+  constructor(seed) {
+    this.state = seed >>> 0;
+  }
 
-    next() {
-        this.state = (this.state + 0x6d2b79f5) >>> 0;
-        let t = this.state;
-        t = Math.imul(t ^ (t >>> 15), t | 1);
-        t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-        return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-    }
+  next() {
+    this.state = (this.state + 0x6d2b79f5) >>> 0;
+    let t = this.state;
+    t = Math.imul(t ^ (t >>> 15), t | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  }
 
-    int(max) {
-        return Math.floor(this.next() * max);
-    }
+  int(max) {
+    return Math.floor(this.next() * max);
+  }
 
-    chance(p) {
-        return this.next() < p;
-    }
+  chance(p) {
+    return this.next() < p;
+  }
 
-    pick(list) {
-        return list[this.int(list.length)];
-    }
+  pick(list) {
+    return list[this.int(list.length)];
+  }
 
-    times(max, make) {
-        return Array.from({ length: this.int(max + 1) }, make);
-    }
+  times(max, make) {
+    return Array.from({ length: this.int(max + 1) }, make);
+  }
 }
 
 const NASTY = [
-    '',
-    ' ',
-    '\t',
-    'a',
-    'é',
-    '😀',
-    '👩‍👩‍👧‍👦',
-    '🇩🇪',
-    'שלום עולם',
-    'مرحبا',
-    'e\u0301\u0323',
-    '\ud83d',
-    '\udc00',
-    '\ud83dx\udc00',
-    '\r',
-    '\n',
-    '\r\n',
-    '\n\r',
-    '\r\n\r\n',
-    '\0',
-    '\x07',
-    '\x7f',
-    '\x0b',
-    '\x1b[31m',
-    '\u00a0',
-    '\u2028',
-    '\ufeff',
-    '\u200b',
-    '"',
-    '""',
-    '\\',
-    '\\"',
-    "'",
-    '`',
-    '(',
-    ')',
-    '<',
-    '>',
-    '<>',
-    '@',
-    ',',
-    ';',
-    ':',
-    '[',
-    ']',
-    '=',
-    '?',
-    '=?',
-    '?=',
-    '%',
-    '%00',
-    '*',
-    '*0*',
-    '=?UTF-8?Q?a?=',
-    '=?utf-8?B?w7w=?=',
-    '=?utf-8?Q?a b?=',
-    '=?x?y?z?=',
-    '=20',
-    '=3D',
-    '=\r\n',
-    '.',
-    '..',
-    '-',
-    '--',
-    '_',
-    '__proto__',
-    'constructor',
-    'From ',
-    'Bcc: x@y.z',
-    '--_NmP',
-    'a'.repeat(75),
-    'a'.repeat(76),
-    'a'.repeat(77),
-    'b'.repeat(998),
-    'c'.repeat(999),
-    'ü'.repeat(40),
-    '漢字'.repeat(30),
-    'word '.repeat(40),
-    'wörd '.repeat(40),
-    'no.spaces,but!marks?'.repeat(12),
-    'tab\ttab '.repeat(20),
-    '   ',
-    'trailing  ',
-    '  leading',
+  '',
+  ' ',
+  '\t',
+  'a',
+  'é',
+  '😀',
+  '👩‍👩‍👧‍👦',
+  '🇩🇪',
+  'שלום עולם',
+  'مرحبا',
+  'e\u0301\u0323',
+  '\ud83d',
+  '\udc00',
+  '\ud83dx\udc00',
+  '\r',
+  '\n',
+  '\r\n',
+  '\n\r',
+  '\r\n\r\n',
+  '\0',
+  '\x07',
+  '\x7f',
+  '\x0b',
+  '\x1b[31m',
+  '\u00a0',
+  '\u2028',
+  '\ufeff',
+  '\u200b',
+  '"',
+  '""',
+  '\\',
+  '\\"',
+  "'",
+  '`',
+  '(',
+  ')',
+  '<',
+  '>',
+  '<>',
+  '@',
+  ',',
+  ';',
+  ':',
+  '[',
+  ']',
+  '=',
+  '?',
+  '=?',
+  '?=',
+  '%',
+  '%00',
+  '*',
+  '*0*',
+  '=?UTF-8?Q?a?=',
+  '=?utf-8?B?w7w=?=',
+  '=?utf-8?Q?a b?=',
+  '=?x?y?z?=',
+  '=20',
+  '=3D',
+  '=\r\n',
+  '.',
+  '..',
+  '-',
+  '--',
+  '_',
+  '__proto__',
+  'constructor',
+  'From ',
+  'Bcc: x@y.z',
+  '--_NmP',
+  'a'.repeat(75),
+  'a'.repeat(76),
+  'a'.repeat(77),
+  'b'.repeat(998),
+  'c'.repeat(999),
+  'ü'.repeat(40),
+  '漢字'.repeat(30),
+  'word '.repeat(40),
+  'wörd '.repeat(40),
+  'no.spaces,but!marks?'.repeat(12),
+  'tab\ttab '.repeat(20),
+  '   ',
+  'trailing  ',
+  '  leading',
 ];
 const WORDS = [
-    'Hello',
-    'world',
-    'invoice',
-    'Rechnung',
-    'für',
-    'Österreich',
-    'naïve',
-    '2026',
-    '€',
-    'résumé',
-    'and',
-    'the',
-    'from',
-    'to',
-    'a',
-    'I',
-    '100%',
-    'C++',
-    'x=y',
-    'foo_bar',
-    'https://example.com/a?b=c&d=e',
-    '🎉',
-    'Привет',
-    '日本語',
+  'Hello',
+  'world',
+  'invoice',
+  'Rechnung',
+  'für',
+  'Österreich',
+  'naïve',
+  '2026',
+  '€',
+  'résumé',
+  'and',
+  'the',
+  'from',
+  'to',
+  'a',
+  'I',
+  '100%',
+  'C++',
+  'x=y',
+  'foo_bar',
+  'https://example.com/a?b=c&d=e',
+  '🎉',
+  'Привет',
+  '日本語',
 ];
 
 function words(random, max) {
-    return random.times(max, () => random.pick(WORDS)).join(' ');
+  return random.times(max, () => random.pick(WORDS)).join(' ');
 }
 
 /** Text that is likely to hold something unpleasant. */
 function nasty(random) {
-    switch (random.int(6)) {
-        case 0:
-            return random.pick(NASTY);
-        case 1:
-            return words(random, 12);
-        case 2:
-            return random.times(4, () => random.pick(NASTY)).join('');
-        case 3:
-            return random
-                .times(6, () => (random.chance(0.6) ? random.pick(WORDS) : random.pick(NASTY)))
-                .join(' ');
-        case 4:
-            return random
-                .times(60, () => String.fromCharCode(random.int(random.chance(0.5) ? 128 : 0x3000)))
-                .join('');
-        default:
-            return random
-                .times(30, () =>
-                    random.pick(['a', 'b', ' ', '=', '\t', '"', 'é', '.', ',', '\n', '\r\n', '?', '_', '-']),
-                )
-                .join('');
-    }
+  switch (random.int(6)) {
+    case 0:
+      return random.pick(NASTY);
+    case 1:
+      return words(random, 12);
+    case 2:
+      return random.times(4, () => random.pick(NASTY)).join('');
+    case 3:
+      return random.times(6, () => (random.chance(0.6) ? random.pick(WORDS) : random.pick(NASTY))).join(' ');
+    case 4:
+      return random
+        .times(60, () => String.fromCharCode(random.int(random.chance(0.5) ? 128 : 0x3000)))
+        .join('');
+    default:
+      return random
+        .times(30, () =>
+          random.pick(['a', 'b', ' ', '=', '\t', '"', 'é', '.', ',', '\n', '\r\n', '?', '_', '-']),
+        )
+        .join('');
+  }
 }
 
 /** Text for a body, sometimes long. */
 function body(random) {
-    const separator = random.pick(['\n', '\r\n', '\r\n', ' ', '\n\n', '\r']);
-    const lines = random.times(random.chance(0.05) ? 400 : 12, () =>
-        random.chance(0.3) ? nasty(random) : words(random, 30),
-    );
-    const text = lines.join(separator);
-    return random.chance(0.01) ? text.repeat(60) : text;
+  const separator = random.pick(['\n', '\r\n', '\r\n', ' ', '\n\n', '\r']);
+  const lines = random.times(random.chance(0.05) ? 400 : 12, () =>
+    random.chance(0.3) ? nasty(random) : words(random, 30),
+  );
+  const text = lines.join(separator);
+  return random.chance(0.01) ? text.repeat(60) : text;
 }
 
 const DOMAINS = [
-    'example.com',
-    'Example.ORG',
-    'a.b.c.d',
-    'localhost',
-    'münchen.de',
-    'xn--mnchen-3ya.de',
-    'EXAMPLE.co.uk',
-    '日本.jp',
-    '127.0.0.1',
-    '[127.0.0.1]',
-    '[IPv6:2001:DB8::1]',
-    '1.2',
-    '0x1f.com',
-    'foo_bar.com',
-    'a-b.com',
-    '-a.com',
-    'a..b',
-    'com.',
-    'stra\u1e9ee.de',
-    'compa\u00adny.com',
-    'a/b.com',
-    'xn--zz.com',
-    'a'.repeat(64) + '.com',
+  'example.com',
+  'Example.ORG',
+  'a.b.c.d',
+  'localhost',
+  'münchen.de',
+  'xn--mnchen-3ya.de',
+  'EXAMPLE.co.uk',
+  '日本.jp',
+  '127.0.0.1',
+  '[127.0.0.1]',
+  '[IPv6:2001:DB8::1]',
+  '1.2',
+  '0x1f.com',
+  'foo_bar.com',
+  'a-b.com',
+  '-a.com',
+  'a..b',
+  'com.',
+  'stra\u1e9ee.de',
+  'compa\u00adny.com',
+  'a/b.com',
+  'xn--zz.com',
+  'a'.repeat(64) + '.com',
 ];
 const LOCALS = [
-    'a',
-    'bob',
-    'Bob.Smith',
-    'x+tag',
-    "o'brien",
-    'ü',
-    'jürgen',
-    '"a b"',
-    '"a@b"',
-    'a..b',
-    '.a',
-    'a b',
-    '"',
-    'a"b',
-    '日本',
-    'a,b',
-    '!#$%&',
-    '',
+  'a',
+  'bob',
+  'Bob.Smith',
+  'x+tag',
+  "o'brien",
+  'ü',
+  'jürgen',
+  '"a b"',
+  '"a@b"',
+  'a..b',
+  '.a',
+  'a b',
+  '"',
+  'a"b',
+  '日本',
+  'a,b',
+  '!#$%&',
+  '',
 ];
 
 function address(random) {
-    if (random.chance(0.03)) {
-        return nasty(random);
-    }
-    const domain = random.chance(0.7) ? random.pick(DOMAINS.slice(0, 4)) : random.pick(DOMAINS);
-    const local = random.chance(0.7) ? random.pick(LOCALS.slice(0, 5)) : random.pick(LOCALS);
-    return `${local}${random.chance(0.02) ? '' : '@'}${domain}`;
+  if (random.chance(0.03)) {
+    return nasty(random);
+  }
+  const domain = random.chance(0.7) ? random.pick(DOMAINS.slice(0, 4)) : random.pick(DOMAINS);
+  const local = random.chance(0.7) ? random.pick(LOCALS.slice(0, 5)) : random.pick(LOCALS);
+  return `${local}${random.chance(0.02) ? '' : '@'}${domain}`;
 }
 
 function mailbox(random) {
-    const name = random.chance(0.5) ? words(random, 3) : nasty(random);
-    switch (random.int(9)) {
-        case 0:
-            return `${name} <${address(random)}>`;
-        case 1:
-            return `"${name}" <${address(random)}>`;
-        case 2:
-            return `${address(random)} (${name})`;
-        case 3:
-            return `<${address(random)}>`;
-        case 4:
-            return `Group ${name}: ${random.times(3, () => address(random)).join(', ')};`;
-        case 5:
-            return `Bob Smith <${address(random)}>`;
-        default:
-            return address(random);
-    }
+  const name = random.chance(0.5) ? words(random, 3) : nasty(random);
+  switch (random.int(9)) {
+    case 0:
+      return `${name} <${address(random)}>`;
+    case 1:
+      return `"${name}" <${address(random)}>`;
+    case 2:
+      return `${address(random)} (${name})`;
+    case 3:
+      return `<${address(random)}>`;
+    case 4:
+      return `Group ${name}: ${random.times(3, () => address(random)).join(', ')};`;
+    case 5:
+      return `Bob Smith <${address(random)}>`;
+    default:
+      return address(random);
+  }
 }
 
 function addresses(random, depth = 0) {
-    switch (random.int(8)) {
-        case 0:
-            return random.times(4, () => mailbox(random)).join(random.pick([', ', ',', '; ', ' , ']));
-        case 1:
-        case 2:
-            return depth > 2 ? mailbox(random) : random.times(5, () => addresses(random, depth + 1));
-        case 3:
-        case 4:
-            return {
-                name: random.chance(0.1) ? random.pick([undefined, null, 5]) : nasty(random),
-                address: address(random),
-            };
-        case 5:
-            return random.chance(0.05)
-                ? Array.from({ length: 300 }, (_, i) => `user${i}@example.com`)
-                : mailbox(random);
-        default:
-            return mailbox(random);
-    }
+  switch (random.int(8)) {
+    case 0:
+      return random.times(4, () => mailbox(random)).join(random.pick([', ', ',', '; ', ' , ']));
+    case 1:
+    case 2:
+      return depth > 2 ? mailbox(random) : random.times(5, () => addresses(random, depth + 1));
+    case 3:
+    case 4:
+      return {
+        name: random.chance(0.1) ? random.pick([undefined, null, 5]) : nasty(random),
+        address: address(random),
+      };
+    case 5:
+      return random.chance(0.05)
+        ? Array.from({ length: 300 }, (_, i) => `user${i}@example.com`)
+        : mailbox(random);
+    default:
+      return mailbox(random);
+  }
 }
 
 const TYPES = [
-    'text/plain',
-    'text/html',
-    'text/csv; charset=utf-8',
-    'TEXT/PLAIN; charset=iso-8859-1',
-    'application/pdf',
-    'image/png',
-    'image/jpeg; name="x y.jpg"',
-    'message/rfc822',
-    'message/delivery-status',
-    'multipart/mixed',
-    'multipart/form-data; boundary="my boundary"',
-    'application/octet-stream',
-    'text/plainx',
-    'application/json; a=b; c',
-    'text/plain (comment); x="q\\"uote"',
-    "application/x; title*0*=utf-8''%C3%BC; title*1=x",
-    'weird',
-    'text/',
-    'application/ü',
-    'a/b; p="' + 'x'.repeat(90) + '"; q=ü',
+  'text/plain',
+  'text/html',
+  'text/csv; charset=utf-8',
+  'TEXT/PLAIN; charset=iso-8859-1',
+  'application/pdf',
+  'image/png',
+  'image/jpeg; name="x y.jpg"',
+  'message/rfc822',
+  'message/delivery-status',
+  'multipart/mixed',
+  'multipart/form-data; boundary="my boundary"',
+  'application/octet-stream',
+  'text/plainx',
+  'application/json; a=b; c',
+  'text/plain (comment); x="q\\"uote"',
+  "application/x; title*0*=utf-8''%C3%BC; title*1=x",
+  'weird',
+  'text/',
+  'application/ü',
+  'a/b; p="' + 'x'.repeat(90) + '"; q=ü',
 ];
 const ENCODINGS = [
-    'utf8',
-    'utf-8',
-    'UTF-8',
-    'base64',
-    'hex',
-    'latin1',
-    'ascii',
-    'us-ascii',
-    'binary',
-    'utf16le',
-    'base64url',
+  'utf8',
+  'utf-8',
+  'UTF-8',
+  'base64',
+  'hex',
+  'latin1',
+  'ascii',
+  'us-ascii',
+  'binary',
+  'utf16le',
+  'base64url',
 ];
 const TRANSFER = [
-    'base64',
-    'quoted-printable',
-    '7bit',
-    '8bit',
-    'binary',
-    'BASE64',
-    ' Quoted-Printable ',
-    false,
-    '',
-    'x-custom',
+  'base64',
+  'quoted-printable',
+  '7bit',
+  '8bit',
+  'binary',
+  'BASE64',
+  ' Quoted-Printable ',
+  false,
+  '',
+  'x-custom',
 ];
 
 function bytes(random) {
-    const length = random.chance(0.02) ? 70000 + random.int(70000) : random.int(400);
-    const buffer = Buffer.alloc(length);
-    for (let i = 0; i < length; i++) {
-        buffer[i] = random.int(random.chance(0.5) ? 256 : 128);
-    }
-    return buffer;
+  const length = random.chance(0.02) ? 70000 + random.int(70000) : random.int(400);
+  const buffer = Buffer.alloc(length);
+  for (let i = 0; i < length; i++) {
+    buffer[i] = random.int(random.chance(0.5) ? 256 : 128);
+  }
+  return buffer;
 }
 
 function filename(random) {
-    return random.chance(0.6)
-        ? random.pick([
-              'report.pdf',
-              'photo.jpg',
-              'a b.txt',
-              'übersicht.xlsx',
-              'x.unknown',
-              'noext',
-              '.hidden',
-              'many.dots.tar.gz',
-              'long-' + 'name'.repeat(25) + '.pdf',
-              'Ünïcödé 😀 ' + 'lang '.repeat(12) + '.docx',
-              "it's.txt",
-              '-dash.txt',
-              'q"uote.txt',
-              'back\\slash.txt',
-          ])
-        : nasty(random);
+  return random.chance(0.6)
+    ? random.pick([
+        'report.pdf',
+        'photo.jpg',
+        'a b.txt',
+        'übersicht.xlsx',
+        'x.unknown',
+        'noext',
+        '.hidden',
+        'many.dots.tar.gz',
+        'long-' + 'name'.repeat(25) + '.pdf',
+        'Ünïcödé 😀 ' + 'lang '.repeat(12) + '.docx',
+        "it's.txt",
+        '-dash.txt',
+        'q"uote.txt',
+        'back\\slash.txt',
+      ])
+    : nasty(random);
 }
 
 function content(random, files) {
-    switch (random.int(7)) {
-        case 0:
-            return { content: bytes(random) };
-        case 1:
-            return {
-                content: random.chance(0.5) ? body(random) : bytes(random).toString('base64'),
-                encoding: random.pick(ENCODINGS),
-            };
-        case 2:
-            return { path: random.pick(files) };
-        case 3:
-            return {
-                [random.pick(['path', 'href'])]: random.pick([
-                    'data:image/png;base64,iVBORw0KGgo=',
-                    'data:,hello%20w%C3%B6rld',
-                    'data:text/html;charset=utf-8,<b>x</b>',
-                    'data:text/plain;base64,w7w=',
-                    'data:;base64,AAAA',
-                    'DATA:x,y',
-                    'data:nope',
-                ]),
-            };
-        case 4:
-            return {
-                raw: random.pick([
-                    `Content-Type: text/plain\r\n\r\n${body(random)}`,
-                    bytes(random),
-                    { path: random.pick(files) },
-                ]),
-            };
-        default:
-            return { content: body(random) };
-    }
+  switch (random.int(7)) {
+    case 0:
+      return { content: bytes(random) };
+    case 1:
+      return {
+        content: random.chance(0.5) ? body(random) : bytes(random).toString('base64'),
+        encoding: random.pick(ENCODINGS),
+      };
+    case 2:
+      return { path: random.pick(files) };
+    case 3:
+      return {
+        [random.pick(['path', 'href'])]: random.pick([
+          'data:image/png;base64,iVBORw0KGgo=',
+          'data:,hello%20w%C3%B6rld',
+          'data:text/html;charset=utf-8,<b>x</b>',
+          'data:text/plain;base64,w7w=',
+          'data:;base64,AAAA',
+          'DATA:x,y',
+          'data:nope',
+        ]),
+      };
+    case 4:
+      return {
+        raw: random.pick([
+          `Content-Type: text/plain\r\n\r\n${body(random)}`,
+          bytes(random),
+          { path: random.pick(files) },
+        ]),
+      };
+    default:
+      return { content: body(random) };
+  }
 }
 
 const KEYS = [
-    'X-Custom',
-    'x-lower',
-    'X-SMTPAPI',
-    'x-my-id',
-    'List-Unsubscribe',
-    'DKIM-Foo',
-    'mime-version',
-    'Content-Type',
-    'content-transfer-encoding',
-    'Content-Disposition',
-    'Content-ID',
-    'subject',
-    'To',
-    'from',
-    'Reply-To',
-    'Bcc',
-    'message-id',
-    'Date',
-    'References',
-    'In-Reply-To',
-    'X-Priority',
-    'Content-Features',
-    'X-SPF',
-    'arc-seal',
-    'bimi-selector',
-    'x:y z',
-    'x\r\ny',
-    'Ünïcode',
-    '',
-    'otp-token',
-    'received-md5',
-    '__proto__',
-    '5',
-    'toString',
+  'X-Custom',
+  'x-lower',
+  'X-SMTPAPI',
+  'x-my-id',
+  'List-Unsubscribe',
+  'DKIM-Foo',
+  'mime-version',
+  'Content-Type',
+  'content-transfer-encoding',
+  'Content-Disposition',
+  'Content-ID',
+  'subject',
+  'To',
+  'from',
+  'Reply-To',
+  'Bcc',
+  'message-id',
+  'Date',
+  'References',
+  'In-Reply-To',
+  'X-Priority',
+  'Content-Features',
+  'X-SPF',
+  'arc-seal',
+  'bimi-selector',
+  'x:y z',
+  'x\r\ny',
+  'Ünïcode',
+  '',
+  'otp-token',
+  'received-md5',
+  '__proto__',
+  '5',
+  'toString',
 ];
 
 function headerValue(random) {
-    switch (random.int(10)) {
-        case 0:
-            return { prepared: random.chance(0.7), foldLines: random.chance(0.5), value: nasty(random) };
-        case 1:
-            return random.times(3, () => nasty(random));
-        case 2:
-            return random.pick([
-                0,
-                1,
-                true,
-                false,
-                null,
-                undefined,
-                new Date(0),
-                { value: 'x' },
-                {},
-                [],
-                ['a', ['b', 'c']],
-            ]);
-        case 3:
-            return mailbox(random);
-        default:
-            return nasty(random);
-    }
+  switch (random.int(10)) {
+    case 0:
+      return { prepared: random.chance(0.7), foldLines: random.chance(0.5), value: nasty(random) };
+    case 1:
+      return random.times(3, () => nasty(random));
+    case 2:
+      return random.pick([
+        0,
+        1,
+        true,
+        false,
+        null,
+        undefined,
+        new Date(0),
+        { value: 'x' },
+        {},
+        [],
+        ['a', ['b', 'c']],
+      ]);
+    case 3:
+      return mailbox(random);
+    default:
+      return nasty(random);
+  }
 }
 
 function headers(random) {
-    // nodemailer ends the process over a structured header without a value
-    const crashes = (key, value) => /^content-(type|disp)/i.test(key) && !value && typeof value !== 'string';
-    const pairs = random
-        .times(5, () => [random.pick(KEYS), headerValue(random)])
-        .filter(([key, value]) => !crashes(key, value));
-    if (random.chance(0.3)) {
-        return pairs.map(([key, value]) => ({ key, value }));
-    }
-    return Object.fromEntries(pairs);
+  // nodemailer ends the process over a structured header without a value
+  const crashes = (key, value) => /^content-(type|disp)/i.test(key) && !value && typeof value !== 'string';
+  const pairs = random
+    .times(5, () => [random.pick(KEYS), headerValue(random)])
+    .filter(([key, value]) => !crashes(key, value));
+  if (random.chance(0.3)) {
+    return pairs.map(([key, value]) => ({ key, value }));
+  }
+  return Object.fromEntries(pairs);
 }
 
 function attachment(random, files) {
-    const result = content(random, files);
-    const add = (key, p, make) => random.chance(p) && (result[key] = make());
-    add('filename', 0.7, () => (random.chance(0.1) ? false : filename(random)));
-    add('contentType', 0.3, () => random.pick(TYPES));
-    add('cid', 0.25, () => random.pick(['logo@x', '<img1>', 'ü', nasty(random)]));
-    add('contentTransferEncoding', 0.15, () => random.pick(TRANSFER));
-    add('contentDisposition', 0.1, () =>
-        random.pick(['inline', 'attachment', 'inline; filename=other.txt; size=5', 'ATTACHMENT']),
-    );
-    add('headers', 0.15, () => headers(random));
-    return result;
+  const result = content(random, files);
+  const add = (key, p, make) => random.chance(p) && (result[key] = make());
+  add('filename', 0.7, () => (random.chance(0.1) ? false : filename(random)));
+  add('contentType', 0.3, () => random.pick(TYPES));
+  add('cid', 0.25, () => random.pick(['logo@x', '<img1>', 'ü', nasty(random)]));
+  add('contentTransferEncoding', 0.15, () => random.pick(TRANSFER));
+  add('contentDisposition', 0.1, () =>
+    random.pick(['inline', 'attachment', 'inline; filename=other.txt; size=5', 'ATTACHMENT']),
+  );
+  add('headers', 0.15, () => headers(random));
+  return result;
 }
 
 function textual(random, files) {
-    switch (random.int(8)) {
-        case 0:
-            return bytes(random);
-        case 1:
-            return {
-                ...content(random, files),
-                ...(random.chance(0.3) && { contentTransferEncoding: random.pick(TRANSFER) }),
-            };
-        case 2:
-            return nasty(random);
-        default:
-            return body(random);
-    }
+  switch (random.int(8)) {
+    case 0:
+      return bytes(random);
+    case 1:
+      return {
+        ...content(random, files),
+        ...(random.chance(0.3) && { contentTransferEncoding: random.pick(TRANSFER) }),
+      };
+    case 2:
+      return nasty(random);
+    default:
+      return body(random);
+  }
 }
 
 function event(random, files) {
-    return random.chance(0.4)
-        ? 'BEGIN:VCALENDAR\r\nEND:VCALENDAR'
-        : {
-              ...content(random, files),
-              ...(random.chance(0.5) && { method: random.pick(['request', 'CANCEL', ' reply ']) }),
-              ...(random.chance(0.4) && { filename: filename(random) }),
-              ...(random.chance(0.3) && { headers: { 'X-Cal': nasty(random) } }),
-          };
+  return random.chance(0.4)
+    ? 'BEGIN:VCALENDAR\r\nEND:VCALENDAR'
+    : {
+        ...content(random, files),
+        ...(random.chance(0.5) && { method: random.pick(['request', 'CANCEL', ' reply ']) }),
+        ...(random.chance(0.4) && { filename: filename(random) }),
+        ...(random.chance(0.3) && { headers: { 'X-Cal': nasty(random) } }),
+      };
 }
 
 function list(random) {
-    const value = () =>
-        random.pick([
-            'https://example.com/u',
-            'u@example.com',
-            'example.com',
-            { url: 'x@y.z', comment: nasty(random) },
-            { url: nasty(random) || 'x', comment: 'plain' },
-        ]);
-    return Object.fromEntries(
-        random.times(3, () => [
-            random.pick(['unsubscribe', 'help', 'ID', 'post', 'X y']),
-            random.pick([value(), [value(), value()], [[value(), value()]]]),
-        ]),
-    );
+  const value = () =>
+    random.pick([
+      'https://example.com/u',
+      'u@example.com',
+      'example.com',
+      { url: 'x@y.z', comment: nasty(random) },
+      { url: nasty(random) || 'x', comment: 'plain' },
+    ]);
+  return Object.fromEntries(
+    random.times(3, () => [
+      random.pick(['unsubscribe', 'help', 'ID', 'post', 'X y']),
+      random.pick([value(), [value(), value()], [[value(), value()]]]),
+    ]),
+  );
 }
 
 function envelope(random) {
-    return {
-        from: random.pick(['a@b.com', '', 'root', addresses(random)]),
-        to: random.pick([['x@y.com', 'X@Y.com'], 'a@b.com', 'root', addresses(random)]),
-        ...(random.chance(0.2) && { cc: addresses(random), bcc: 'z@z.com' }),
-        ...(random.chance(0.2) && { size: 1000, use8BitMime: true }),
-    };
+  return {
+    from: random.pick(['a@b.com', '', 'root', addresses(random)]),
+    to: random.pick([['x@y.com', 'X@Y.com'], 'a@b.com', 'root', addresses(random)]),
+    ...(random.chance(0.2) && { cc: addresses(random), bcc: 'z@z.com' }),
+    ...(random.chance(0.2) && { size: 1000, use8BitMime: true }),
+  };
 }
 
 /**
  * The message of a seed. `files` are paths of readable files. The result shares nothing with an
  * earlier one of the same seed: nodemailer changes what it is given.
  */
-function generate(seed, files) {
-    const random = new Random(seed);
-    const data = {};
-    const add = (key, p, make) => random.chance(p) && (data[key] = make());
-    add('from', 0.9, () => addresses(random));
-    add('to', 0.9, () => addresses(random));
-    add('cc', 0.2, () => addresses(random));
-    add('bcc', 0.2, () => addresses(random));
-    add('sender', 0.1, () => addresses(random));
-    add('replyTo', 0.2, () => addresses(random));
-    add('subject', 0.9, () =>
-        random.chance(0.03) ? random.pick([5, ['a'], { value: 'x' }, true]) : nasty(random),
-    );
-    add('messageId', 0.5, () => random.pick(['<id@x>', 'plain@x', '<\u00fc@x>', nasty(random)]));
-    add('inReplyTo', 0.15, () => random.pick(['<a@b>', nasty(random)]));
-    add('references', 0.15, () =>
-        random.pick(['<a@b> <c@d>', ['<a@b>', 'c@d'], 'a b <c d>', [nasty(random), nasty(random)]]),
-    );
-    add('date', 0.3, () =>
-        random.pick([new Date(1e12), 'Mon, 1 Jan 2024 00:00:00 +0000', new Date(NaN), nasty(random)]),
-    );
-    add('text', 0.7, () => textual(random, files));
-    add('html', 0.6, () => textual(random, files));
-    add('amp', 0.05, () => textual(random, files));
-    add('watchHtml', 0.05, () => textual(random, files));
-    add('icalEvent', 0.07, () => event(random, files));
-    add('alternatives', 0.08, () => random.times(2, () => attachment(random, files)));
-    add('attachments', 0.4, () => random.times(4, () => attachment(random, files)));
-    add('raw', 0.02, () =>
-        random.pick(['From: a@b\r\n\r\nx', 'no headers', bytes(random), { path: random.pick(files) }]),
-    );
-    add('headers', 0.4, () => headers(random));
-    add('encoding', 0.05, () => random.pick(TRANSFER));
-    add('textEncoding', 0.15, () => random.pick(['base64', 'quoted-printable', 'Q', 'b', ' B']));
-    add('baseBoundary', 0.1, () => random.pick(['bound', 'b\r\nx', 'ü', 'x'.repeat(80), 'with space', '"q']));
-    add('boundaryPrefix', 0.05, () => random.pick(['--pre', 'p\n', 'ä', '']));
-    add('newline', 0.1, () => random.pick(['win', 'unix', '\n', '\r\n', 'Windows']));
-    add('priority', 0.1, () => random.pick(['high', 'LOW', 'normal', 'x']));
-    add('xMailer', 0.05, () => random.pick(['Acme 1.0', nasty(random)]));
-    add('list', 0.1, () => list(random));
-    add('otp', 0.03, () => ({
-        code: random.pick(['123456', 'a"b\\c']),
-        origin: random.pick(['https://example.com', 'https://m\u00fcnchen.de/x']),
-    }));
-    add('envelope', 0.1, () => envelope(random));
-    return data;
+function generate(seed, files, keys = []) {
+  const random = new Random(seed);
+  const data = {};
+  const add = (key, p, make) => random.chance(p) && (data[key] = make());
+  add('from', 0.9, () => addresses(random));
+  add('to', 0.9, () => addresses(random));
+  add('cc', 0.2, () => addresses(random));
+  add('bcc', 0.2, () => addresses(random));
+  add('sender', 0.1, () => addresses(random));
+  add('replyTo', 0.2, () => addresses(random));
+  add('subject', 0.9, () =>
+    random.chance(0.03) ? random.pick([5, ['a'], { value: 'x' }, true]) : nasty(random),
+  );
+  add('messageId', 0.5, () => random.pick(['<id@x>', 'plain@x', '<\u00fc@x>', nasty(random)]));
+  add('inReplyTo', 0.15, () => random.pick(['<a@b>', nasty(random)]));
+  add('references', 0.15, () =>
+    random.pick(['<a@b> <c@d>', ['<a@b>', 'c@d'], 'a b <c d>', [nasty(random), nasty(random)]]),
+  );
+  add('date', 0.3, () =>
+    random.pick([new Date(1e12), 'Mon, 1 Jan 2024 00:00:00 +0000', new Date(NaN), nasty(random)]),
+  );
+  add('text', 0.7, () => textual(random, files));
+  add('html', 0.6, () => textual(random, files));
+  add('amp', 0.05, () => textual(random, files));
+  add('watchHtml', 0.05, () => textual(random, files));
+  add('icalEvent', 0.07, () => event(random, files));
+  add('alternatives', 0.08, () => random.times(2, () => attachment(random, files)));
+  add('attachments', 0.4, () => random.times(4, () => attachment(random, files)));
+  add('raw', 0.02, () =>
+    random.pick(['From: a@b\r\n\r\nx', 'no headers', bytes(random), { path: random.pick(files) }]),
+  );
+  add('headers', 0.4, () => headers(random));
+  add('encoding', 0.05, () => random.pick(TRANSFER));
+  add('textEncoding', 0.15, () => random.pick(['base64', 'quoted-printable', 'Q', 'b', ' B']));
+  add('baseBoundary', 0.1, () => random.pick(['bound', 'b\r\nx', 'ü', 'x'.repeat(80), 'with space', '"q']));
+  add('boundaryPrefix', 0.05, () => random.pick(['--pre', 'p\n', 'ä', '']));
+  add('newline', 0.1, () => random.pick(['win', 'unix', '\n', '\r\n', 'Windows']));
+  add('priority', 0.1, () => random.pick(['high', 'LOW', 'normal', 'x']));
+  add('xMailer', 0.05, () => random.pick(['Acme 1.0', nasty(random)]));
+  add('list', 0.1, () => list(random));
+  add('otp', 0.03, () => ({
+    code: random.pick(['123456', 'a"b\\c']),
+    origin: random.pick(['https://example.com', 'https://m\u00fcnchen.de/x']),
+  }));
+  add('envelope', 0.1, () => envelope(random));
+  add('dkim', keys.length ? 0.1 : 0, () => ({
+    domainName: random.pick(['example.com', 'm\u00fcnchen.de', 'a;b=c.de']),
+    keySelector: random.pick(['mail', 's\r\nx']),
+    privateKey: random.pick(keys),
+    ...(random.chance(0.3) && { headerFieldNames: random.pick(['From:To:Subject', 'subject: x-custom :subject:nope', '']) }),
+    ...(random.chance(0.3) && { skipFields: random.pick(['date:message-id', 'FROM']) }),
+    ...(random.chance(0.1) && { hashAlgo: 'sha512' }),
+  }));
+  return data;
 }
 
 module.exports = { Random, generate };

@@ -24,80 +24,80 @@ const SIMPLE_LIST = new RegExp(`^ *${MAILBOX}(?: *, *${MAILBOX})* *$`, 'i');
 
 /** Lowers the domain of a simple address. */
 function lowerDomain(address) {
-    const at = address.lastIndexOf('@');
-    return address.slice(0, at) + address.slice(at).toLowerCase();
+  const at = address.lastIndexOf('@');
+  return address.slice(0, at) + address.slice(at).toLowerCase();
 }
 
 function displayName(name) {
-    if (typeof name === 'string') {
-        return name;
-    }
-    return typeof name === 'number' ? String(name) : composedPath('address');
+  if (typeof name === 'string') {
+    return name;
+  }
+  return typeof name === 'number' ? String(name) : composedPath('address');
 }
 
 /** Entries for addresses nodemailer has parsed; what has no address leaves no trace in a header. */
 function parsedEntries(addresses, entries) {
-    for (const { name, address, group } of addresses) {
-        if (address) {
-            const normal = reader._normalizeAddress(address);
-            if (!normal.isWellFormed()) {
-                composedPath('address');
-            }
-            entries.push({ name: displayName(name), address: normal });
-        } else if (group) {
-            entries.push({ name: displayName(name), group: parsedEntries(group, []) });
-        }
+  for (const { name, address, group } of addresses) {
+    if (address) {
+      const normal = reader._normalizeAddress(address);
+      if (!normal.isWellFormed()) {
+        composedPath('address');
+      }
+      entries.push({ name: displayName(name), address: normal });
+    } else if (group) {
+      entries.push({ name: displayName(name), group: parsedEntries(group, []) });
     }
-    return entries;
+  }
+  return entries;
 }
 
 function isSimpleObject(value) {
-    return (
-        value !== null &&
-        typeof value === 'object' &&
-        typeof value.address === 'string' &&
-        (typeof value.name === 'string' || !value.name) &&
-        SIMPLE_ADDRESS.test(value.address)
-    );
+  return (
+    value !== null &&
+    typeof value === 'object' &&
+    typeof value.address === 'string' &&
+    (typeof value.name === 'string' || !value.name) &&
+    SIMPLE_ADDRESS.test(value.address)
+  );
 }
 
 /** What an address header holds, as entries of the record. */
 function addressEntries(value) {
-    const entries = [];
-    let list = '';
-    const flush = () => {
-        if (list) {
-            entries.push({ list });
-            list = '';
-        }
-    };
-    for (const item of Array.isArray(value) ? value : [value]) {
-        if (typeof item === 'string' && SIMPLE_LIST.test(item)) {
-            list = list ? `${list},${item}` : item;
-        } else if (isSimpleObject(item)) {
-            flush();
-            entries.push({ name: item.name || '', address: lowerDomain(item.address) });
-        } else if (item !== '') {
-            flush();
-            parsedEntries(reader._parseAddresses(item), entries);
-        }
+  const entries = [];
+  let list = '';
+  const flush = () => {
+    if (list) {
+      entries.push({ list });
+      list = '';
     }
-    flush();
-    return entries;
+  };
+  for (const item of Array.isArray(value) ? value : [value]) {
+    if (typeof item === 'string' && SIMPLE_LIST.test(item)) {
+      list = list ? `${list},${item}` : item;
+    } else if (isSimpleObject(item)) {
+      flush();
+      entries.push({ name: item.name || '', address: lowerDomain(item.address) });
+    } else if (item !== '') {
+      flush();
+      parsedEntries(reader._parseAddresses(item), entries);
+    }
+  }
+  flush();
+  return entries;
 }
 
 /** The caller's envelope: sender and recipients in normal form, each recipient once. */
 function addressees(envelope) {
-    const simple = value => typeof value === 'string' && SIMPLE_ADDRESS.test(value);
-    const list = [].concat(envelope.to || []);
-    if ((!envelope.from || simple(envelope.from)) && !envelope.cc && !envelope.bcc && list.every(simple)) {
-        return { from: lowerDomain(envelope.from || ''), to: [...new Set(list.map(lowerDomain))] };
-    }
-    const { from, to } = reader.setEnvelope(envelope)._envelope;
-    if (![from || '', ...to].every(address => address.isWellFormed())) {
-        composedPath('address');
-    }
-    return { from: (from || '').trim(), to: to.map(address => address.trim()) };
+  const simple = (value) => typeof value === 'string' && SIMPLE_ADDRESS.test(value);
+  const list = [].concat(envelope.to || []);
+  if ((!envelope.from || simple(envelope.from)) && !envelope.cc && !envelope.bcc && list.every(simple)) {
+    return { from: lowerDomain(envelope.from || ''), to: [...new Set(list.map(lowerDomain))] };
+  }
+  const { from, to } = reader.setEnvelope(envelope)._envelope;
+  if (![from || '', ...to].every((address) => address.isWellFormed())) {
+    composedPath('address');
+  }
+  return { from: (from || '').trim(), to: to.map((address) => address.trim()) };
 }
 
 module.exports = { addressEntries, addressees };

@@ -9,152 +9,152 @@ const normalizer = new MimeNode();
 const ADDRESSES = new Set(['From', 'Sender', 'To', 'Cc', 'Bcc', 'Reply-To']);
 /** Headers the engine looks up: their values must be plain text. */
 const CONSULTED = new Set([
-    'Content-Type',
-    'Content-Disposition',
-    'Content-Transfer-Encoding',
-    'MIME-Version',
-    'Message-ID',
+  'Content-Type',
+  'Content-Disposition',
+  'Content-Transfer-Encoding',
+  'MIME-Version',
+  'Message-ID',
 ]);
 
 /** Remembers results for short strings; the few hundred a program uses. */
 function memoized(compute) {
-    const known = new Map();
-    return input => {
-        let result = known.get(input);
-        if (result === undefined) {
-            result = compute(input);
-            if (typeof input === 'string' && input.length <= 100) {
-                if (known.size >= 500) {
-                    known.clear();
-                }
-                known.set(input, result);
-            }
+  const known = new Map();
+  return (input) => {
+    let result = known.get(input);
+    if (result === undefined) {
+      result = compute(input);
+      if (typeof input === 'string' && input.length <= 100) {
+        if (known.size >= 500) {
+          known.clear();
         }
-        return result;
-    };
+        known.set(input, result);
+      }
+    }
+    return result;
+  };
 }
 
-const normalKey = memoized(key => normalizer._normalizeHeaderKey(key));
+const normalKey = memoized((key) => normalizer._normalizeHeaderKey(key));
 
-const structured = memoized(value => {
-    const parsed = parseHeaderValue(value, { stripComments: true });
-    return { value: parsed.value, params: Object.entries(parsed.params) };
+const structured = memoized((value) => {
+  const parsed = parseHeaderValue(value, { stripComments: true });
+  return { value: parsed.value, params: Object.entries(parsed.params) };
 });
 
 /** Ordered headers with nodemailer's rules for adding and replacing. */
 class Headers {
-    constructor() {
-        this.list = [];
-    }
+  constructor() {
+    this.list = [];
+  }
 
-    /** Appends; takes one header, `{ key, value }`, an object or a list of them, and lists of values. */
-    add(key, value) {
-        if (!value && key && typeof key === 'object') {
-            if (key.key && key.value) {
-                this.add(key.key, key.value);
-            } else if (Array.isArray(key)) {
-                key.forEach(entry => this.add(entry.key, entry.value));
-            } else {
-                Object.keys(key).forEach(name => this.add(name, key[name]));
-            }
-        } else if (Array.isArray(value)) {
-            value.forEach(entry => this.add(key, entry));
-        } else {
-            this.list.push({ key: normalKey(key), value });
-        }
+  /** Appends; takes one header, `{ key, value }`, an object or a list of them, and lists of values. */
+  add(key, value) {
+    if (!value && key && typeof key === 'object') {
+      if (key.key && key.value) {
+        this.add(key.key, key.value);
+      } else if (Array.isArray(key)) {
+        key.forEach((entry) => this.add(entry.key, entry.value));
+      } else {
+        Object.keys(key).forEach((name) => this.add(name, key[name]));
+      }
+    } else if (Array.isArray(value)) {
+      value.forEach((entry) => this.add(key, entry));
+    } else {
+      this.list.push({ key: normalKey(key), value });
     }
+  }
 
-    /** Replaces the first of that name and drops the others, or appends. `key` is in normal form. */
-    set(key, value) {
-        const first = this.list.findIndex(header => header.key === key);
-        if (first < 0) {
-            this.list.push({ key, value });
-            return;
-        }
-        this.list[first] = { key, value };
-        for (let i = this.list.length - 1; i > first; i--) {
-            if (this.list[i].key === key) {
-                this.list.splice(i, 1);
-            }
-        }
+  /** Replaces the first of that name and drops the others, or appends. `key` is in normal form. */
+  set(key, value) {
+    const first = this.list.findIndex((header) => header.key === key);
+    if (first < 0) {
+      this.list.push({ key, value });
+      return;
     }
+    this.list[first] = { key, value };
+    for (let i = this.list.length - 1; i > first; i--) {
+      if (this.list[i].key === key) {
+        this.list.splice(i, 1);
+      }
+    }
+  }
 
-    get(key) {
-        return this.list.find(header => header.key === key)?.value;
-    }
+  get(key) {
+    return this.list.find((header) => header.key === key)?.value;
+  }
 
-    /** The record's fields, without those that come to nothing. */
-    fields() {
-        const fields = [];
-        for (const { key, value } of this.list) {
-            const field = toField(key, value);
-            if (field) {
-                fields.push(field);
-            }
-        }
-        return fields;
+  /** The record's fields, without those that come to nothing. */
+  fields() {
+    const fields = [];
+    for (const { key, value } of this.list) {
+      const field = toField(key, value);
+      if (field) {
+        fields.push(field);
+      }
     }
+    return fields;
+  }
 }
 
 /** Marks a header whose value the engine generates. */
 const GENERATED = { generated: true };
 
 function toField(key, value) {
-    if (value === GENERATED) {
-        return { k: key, gen: true };
-    }
-    if (ADDRESSES.has(key)) {
-        return { k: key, a: addressEntries(value) };
-    }
-    if (key === 'References') {
-        return { k: key, ids: [].concat(value || '').map(plain) };
-    }
-    if (key === 'Date') {
-        return { k: key, v: dateText(value) };
-    }
-    if (value && typeof value === 'object') {
-        return CONSULTED.has(key) ? composedPath('header') : objectField(key, value);
-    }
-    if (key === 'Content-Type' || key === 'Content-Disposition') {
-        return structuredField(key, value);
-    }
-    return { k: key, v: plain(value) };
+  if (value === GENERATED) {
+    return { k: key, gen: true };
+  }
+  if (ADDRESSES.has(key)) {
+    return { k: key, a: addressEntries(value) };
+  }
+  if (key === 'References') {
+    return { k: key, ids: [].concat(value || '').map(plain) };
+  }
+  if (key === 'Date') {
+    return { k: key, v: dateText(value) };
+  }
+  if (value && typeof value === 'object') {
+    return CONSULTED.has(key) ? composedPath('header') : objectField(key, value);
+  }
+  if (key === 'Content-Type' || key === 'Content-Disposition') {
+    return structuredField(key, value);
+  }
+  return { k: key, v: plain(value) };
 }
 
 function structuredField(key, value) {
-    if (typeof value !== 'string') {
-        // nothing to parse in it, though it counts as text where the type is looked up
-        return { k: key, v: plain(value), s: { value: '', params: [] } };
-    }
-    const bare = /^[\w.+-]+(?:\/[\w.+-]+)?$/.test(value);
-    return bare ? { k: key, v: value } : { k: key, v: value, s: structured(value) };
+  if (typeof value !== 'string') {
+    // nothing to parse in it, though it counts as text where the type is looked up
+    return { k: key, v: plain(value), s: { value: '', params: [] } };
+  }
+  const bare = /^[\w.+-]+(?:\/[\w.+-]+)?$/.test(value);
+  return bare ? { k: key, v: value } : { k: key, v: value, s: structured(value) };
 }
 
 /** A header given as `{ value, prepared, foldLines }`. */
 function objectField(key, value) {
-    const content = plain(value.value);
-    if (!content.trim()) {
-        return null;
-    }
-    const own = name => Object.hasOwn(value, name) && value[name];
-    return own('prepared') ? { k: key, v: content, prepared: !!own('foldLines') } : { k: key, v: content };
+  const content = plain(value.value);
+  if (!content.trim()) {
+    return null;
+  }
+  const own = (name) => Object.hasOwn(value, name) && value[name];
+  return own('prepared') ? { k: key, v: content, prepared: !!own('foldLines') } : { k: key, v: content };
 }
 
 function plain(value) {
-    if (typeof value === 'string') {
-        return value;
-    }
-    return typeof value === 'function' || typeof value === 'symbol'
-        ? composedPath('header')
-        : (value || '').toString();
+  if (typeof value === 'string') {
+    return value;
+  }
+  return typeof value === 'function' || typeof value === 'symbol'
+    ? composedPath('header')
+    : (value || '').toString();
 }
 
 /** The value of a `Date` header. */
 function dateText(value) {
-    if (Object.prototype.toString.call(value) === '[object Date]') {
-        return value.toUTCString().replace(/GMT/, '+0000');
-    }
-    return plain(value);
+  if (Object.prototype.toString.call(value) === '[object Date]') {
+    return value.toUTCString().replace(/GMT/, '+0000');
+  }
+  return plain(value);
 }
 
 module.exports = { Headers, GENERATED, dateText };

@@ -7,32 +7,32 @@ const INLINE = 512;
 
 /** The large values of one record, and what its contents refer to them by. */
 class Parts {
-    constructor(fileAccess) {
-        this.values = [];
-        this.fileAccess = fileAccess;
-    }
+  constructor(fileAccess) {
+    this.values = [];
+    this.fileAccess = fileAccess;
+  }
 
-    /** A reference to content: a string, a `Buffer`, or `{ path }`. */
-    content(value) {
-        if (typeof value === 'string') {
-            return value.length <= INLINE ? { text: value } : this.beside(value);
-        }
-        if (Buffer.isBuffer(value)) {
-            return this.beside(value);
-        }
-        if (typeof value.pipe === 'function') {
-            return composedPath('stream');
-        }
-        if (typeof value.path === 'string' && !value.href) {
-            return this.fileAccess ? { file: value.path } : composedPath('file-access');
-        }
-        return composedPath(value.href ? 'href' : 'content');
+  /** A reference to content: a string, a `Buffer`, or `{ path }`. */
+  content(value) {
+    if (typeof value === 'string') {
+      return value.length <= INLINE ? { text: value } : this.beside(value);
     }
+    if (Buffer.isBuffer(value)) {
+      return this.beside(value);
+    }
+    if (typeof value.pipe === 'function') {
+      return composedPath('stream');
+    }
+    if (typeof value.path === 'string' && !value.href) {
+      return this.fileAccess ? { file: value.path } : composedPath('file-access');
+    }
+    return composedPath(value.href ? 'href' : 'content');
+  }
 
-    beside(value) {
-        this.values.push(value);
-        return { part: this.values.length - 1 };
-    }
+  beside(value) {
+    this.values.push(value);
+    return { part: this.values.length - 1 };
+  }
 }
 
 module.exports = { Parts };

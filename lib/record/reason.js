@@ -5,19 +5,19 @@
  * never leaves `toRecord` and needs no stack.
  */
 class ComposedPath {
-    constructor(reason) {
-        this.reason = reason;
-    }
+  constructor(reason) {
+    this.reason = reason;
+  }
 }
 
 /** Leaves the native path for a reason that `stats()` counts. */
 function composedPath(reason) {
-    throw new ComposedPath(reason);
+  throw new ComposedPath(reason);
 }
 
 /** Returns a string, or leaves the native path: what else is coerced is not known to be the same. */
 function text(value, reason) {
-    return typeof value === 'string' ? value : composedPath(reason);
+  return typeof value === 'string' ? value : composedPath(reason);
 }
 
 module.exports = { ComposedPath, composedPath, text };

@@ -1,7 +1,8 @@
 //! Composition without sending, for tests and debugging: the whole message as one `Buffer`.
 
-use std::fs::File;
-use std::io::Read;
+#![cfg_attr(test, allow(dead_code, reason = "exports are registered only where JavaScript loads them"))]
+
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
@@ -9,7 +10,8 @@ use bytes::Bytes;
 use napi::bindgen_prelude::{Buffer, Either};
 use napi_derive::napi;
 
-use crate::error::{Code, Error, Result};
+use super::files::{FileReader, Files};
+use crate::error::Result;
 use crate::mail::{Body, ChunkSource, Message};
 use crate::message::{FileOpener, Part, Recorded};
 
@@ -29,6 +31,28 @@ pub(super) fn compose(record: String, parts: Vec<Either<String, Buffer>>) -> nap
     let parts = parts.into_iter().map(part).collect();
     whole(&Recorded::new(record, parts, Arc::new(BlockingFiles)))
         .map_err(|e| napi::Error::from_reason(e.message()))
+}
+
+/// Composes a message as the engine does when it sends one, and gives its size in octets. Nothing
+/// of a message with files is held.
+#[napi]
+pub(super) async fn composed_size(record: String, parts: Vec<Either<String, Buffer>>) -> napi::Result<f64> {
+    let parts = parts.into_iter().map(part).collect();
+    let message = Recorded::new(record, parts, Arc::new(Files));
+    size(&message).await.map_err(|error| napi::Error::from_reason(error.message()))
+}
+
+async fn size(message: &Recorded) -> Result<f64> {
+    let mut octets = 0;
+    match message.prepare()?.body {
+        Body::Whole(bytes) => octets = bytes.len(),
+        Body::Chunks(mut chunks) => {
+            while let Some(chunk) = poll_fn(|cx| chunks.poll_chunk(cx)).await {
+                octets += chunk?.len();
+            }
+        }
+    }
+    Ok(octets as f64)
 }
 
 /// A value that crossed, copied: JavaScript may go on to change it.
@@ -63,36 +87,17 @@ fn drain(mut chunks: Box<dyn ChunkSource>) -> Result<Vec<u8>> {
 #[derive(Debug)]
 struct BlockingFiles;
 
-#[derive(Debug)]
-struct BlockingFile {
-    path: String,
-    file: Option<File>,
-}
-
 impl FileOpener for BlockingFiles {
     fn open(&self, path: &str) -> Box<dyn ChunkSource> {
-        Box::new(BlockingFile { path: path.to_owned(), file: None })
+        Box::new(BlockingFile(FileReader::new(path)))
     }
 }
 
-impl BlockingFile {
-    fn read(&mut self) -> std::io::Result<Vec<u8>> {
-        let file = match &mut self.file {
-            Some(file) => file,
-            None => self.file.insert(File::open(&self.path)?),
-        };
-        let mut chunk = Vec::new();
-        file.take(64 * 1024).read_to_end(&mut chunk)?;
-        Ok(chunk)
-    }
-}
+#[derive(Debug)]
+struct BlockingFile(FileReader);
 
 impl ChunkSource for BlockingFile {
     fn poll_chunk(&mut self, _: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
-        Poll::Ready(match self.read() {
-            Ok(chunk) if chunk.is_empty() => None,
-            Ok(chunk) => Some(Ok(chunk.into())),
-            Err(error) => Some(Err(Error::new(Code::Stream, format!("{error}, open '{}'", self.path)))),
-        })
+        Poll::Ready(self.0.next().transpose())
     }
 }

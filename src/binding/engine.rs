@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::compose::part;
 use super::events::Outbox;
-use super::files::TokioFiles;
+use super::files::Files;
 use super::options::{Options, ResizeInput, TlsInput};
 use super::runtime::runtime;
 use super::streamed::{Streamed, Streams, stream_error};
@@ -89,7 +89,7 @@ impl Engine {
         timeout: Option<i64>,
     ) {
         let parts = parts.into_iter().map(part).collect();
-        let message = Recorded::new(record, parts, Arc::new(TokioFiles));
+        let message = Recorded::new(record, parts, Arc::new(Files));
         self.submit(id, Arc::new(message), lane, timeout);
     }
 

@@ -22,7 +22,7 @@ pub(super) struct Entry {
     /// A normalised address.
     address: Option<String>,
     /// The members of a group.
-    group: Option<Vec<Entry>>,
+    group: Option<Vec<Self>>,
 }
 
 /// One mailbox with the address in normal form.

@@ -1,11 +1,9 @@
 //! The bytes of a laid out message: all at once, or chunk by chunk where files are read meanwhile.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
-
+use super::dkim::{HeadSplitter, Signer};
 use super::encode::Encoder;
 use super::layout::{Layout, Piece, Source};
 use super::record::Newline;
@@ -14,7 +12,12 @@ use crate::error::Result;
 use crate::mail::ChunkSource;
 
 /// A message without files, in one buffer.
-pub(super) fn whole(layout: &Layout, parts: &[Part], newline: Option<Newline>) -> Vec<u8> {
+pub(super) fn whole(
+    layout: &Layout,
+    parts: &[Part],
+    signer: Option<&Signer>,
+    newline: Option<Newline>,
+) -> Result<Vec<u8>> {
     let expected: usize = layout.pieces.iter().map(|piece| expected_len(piece, parts)).sum();
     let mut out = Vec::with_capacity(expected + 64);
     for piece in &layout.pieces {
@@ -28,7 +31,13 @@ pub(super) fn whole(layout: &Layout, parts: &[Part], newline: Option<Newline>) -
         }
     }
     out.extend_from_slice(last_newline(out.last().copied()));
-    LineEnds::new(newline).apply(out)
+    if let Some(signer) = signer {
+        let (mut splitter, mut hash) = (HeadSplitter::default(), signer.body_hash());
+        hash.update(splitter.push(&out));
+        let signatures = signer.headers(splitter.head(), &hash.finish())?;
+        out.splice(..0, signatures);
+    }
+    Ok(LineEnds::new(newline).apply(out))
 }
 
 fn expected_len(piece: &Piece, parts: &[Part]) -> usize {
@@ -60,17 +69,17 @@ const fn last_newline(last: Option<u8>) -> &'static [u8] {
 
 /// Rewrites line ends, whatever the chunks they arrive in.
 #[derive(Debug)]
-struct LineEnds {
+pub(super) struct LineEnds {
     wanted: Option<Newline>,
     last: u8,
 }
 
 impl LineEnds {
-    const fn new(wanted: Option<Newline>) -> Self {
+    pub(super) const fn new(wanted: Option<Newline>) -> Self {
         Self { wanted, last: 0 }
     }
 
-    fn apply(&mut self, chunk: Vec<u8>) -> Vec<u8> {
+    pub(super) fn apply(&mut self, chunk: Vec<u8>) -> Vec<u8> {
         match self.wanted {
             None => chunk,
             Some(Newline::Unix) => chunk.into_iter().filter(|byte| *byte != b'\r').collect(),
@@ -89,84 +98,69 @@ impl LineEnds {
     }
 }
 
-/// A message that is made while it is sent.
+/// A message put together while it is read, before it is signed. It can be begun again.
 #[derive(Debug)]
 pub(super) struct Assembly {
-    frame: Vec<u8>,
-    pieces: VecDeque<Piece>,
+    layout: Layout,
     parts: Arc<[Part]>,
     files: Arc<dyn FileOpener>,
+    /// The next piece.
+    next: usize,
     /// The file being read and its encoder.
     reading: Option<(Box<dyn ChunkSource>, Encoder)>,
-    line_ends: LineEnds,
     last: Option<u8>,
     finished: bool,
 }
 
 impl Assembly {
-    pub(super) fn new(
-        layout: Layout,
-        parts: Arc<[Part]>,
-        newline: Option<Newline>,
-        files: Arc<dyn FileOpener>,
-    ) -> Self {
-        Self {
-            frame: layout.frame,
-            pieces: layout.pieces.into(),
-            parts,
-            files,
-            reading: None,
-            line_ends: LineEnds::new(newline),
-            last: None,
-            finished: false,
-        }
+    pub(super) fn new(layout: Layout, parts: Arc<[Part]>, files: Arc<dyn FileOpener>) -> Self {
+        Self { layout, parts, files, next: 0, reading: None, last: None, finished: false }
     }
 
-    /// The next octets before line ends are rewritten; empty where an encoder keeps all it got.
-    fn poll_raw(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Vec<u8>>>> {
+    /// Goes back to the first octet.
+    pub(super) fn restart(&mut self) {
+        (self.next, self.reading, self.last, self.finished) = (0, None, None, false);
+    }
+
+    /// The next octets, never none.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Vec<u8>>>> {
         let mut out = Vec::new();
-        if let Some((file, encoder)) = &mut self.reading {
-            match ready!(file.poll_chunk(cx)) {
-                Some(Ok(chunk)) => encoder.push(&chunk, &mut out),
-                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                None => {
-                    encoder.finish(&mut out);
-                    self.reading = None;
+        while out.is_empty() {
+            if let Some((file, encoder)) = &mut self.reading {
+                match ready!(file.poll_chunk(cx)) {
+                    Some(Ok(chunk)) => encoder.push(&chunk, &mut out),
+                    Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                    None => {
+                        encoder.finish(&mut out);
+                        self.reading = None;
+                    }
                 }
-            }
-            return Poll::Ready(Some(Ok(out)));
-        }
-        match self.pieces.pop_front() {
-            Some(Piece::Frame(range)) => out.extend_from_slice(&self.frame[range]),
-            Some(Piece::Content(Source::File(path), transfer)) => {
-                self.reading = Some((self.files.open(&path), Encoder::new(transfer)));
-            }
-            Some(Piece::Content(source, transfer)) => {
-                let mut encoder = Encoder::new(transfer);
-                encoder.push(source.octets(&self.parts), &mut out);
-                encoder.finish(&mut out);
-            }
-            None if self.finished => return Poll::Ready(None),
-            None => {
-                self.finished = true;
-                out.extend_from_slice(last_newline(self.last));
+            } else if !self.next_piece(&mut out) {
+                return Poll::Ready(None);
             }
         }
+        self.last = out.last().copied();
         Poll::Ready(Some(Ok(out)))
     }
-}
 
-impl ChunkSource for Assembly {
-    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
-        loop {
-            let chunk = match ready!(self.poll_raw(cx)) {
-                Some(Ok(chunk)) if chunk.is_empty() => continue,
-                Some(Ok(chunk)) => chunk,
-                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                None => return Poll::Ready(None),
-            };
-            self.last = chunk.last().copied();
-            return Poll::Ready(Some(Ok(self.line_ends.apply(chunk).into())));
+    /// Writes the next piece or opens its file; `false` after the last.
+    fn next_piece(&mut self, out: &mut Vec<u8>) -> bool {
+        let Some(piece) = self.layout.pieces.get(self.next) else {
+            out.extend_from_slice(if self.finished { b"" } else { last_newline(self.last) });
+            return !std::mem::replace(&mut self.finished, true);
+        };
+        self.next += 1;
+        match piece {
+            Piece::Frame(range) => out.extend_from_slice(&self.layout.frame[range.clone()]),
+            Piece::Content(Source::File(path), transfer) => {
+                self.reading = Some((self.files.open(path), Encoder::new(*transfer)));
+            }
+            Piece::Content(source, transfer) => {
+                let mut encoder = Encoder::new(*transfer);
+                encoder.push(source.octets(&self.parts), out);
+                encoder.finish(out);
+            }
         }
+        true
     }
 }

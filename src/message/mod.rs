@@ -6,12 +6,14 @@
 
 mod address;
 mod body;
+mod dkim;
 mod encode;
 mod fold;
 mod header;
 mod layout;
 mod param;
 mod record;
+mod stream;
 mod text;
 mod word;
 
@@ -21,8 +23,11 @@ use bytes::Bytes;
 
 use crate::error::{Code, Error, Result};
 use crate::mail::{Body, ChunkSource, Dsn, Envelope, Message, Prepared};
+use body::Assembly;
+use dkim::Signer;
 use layout::{Layout, Piece, Source};
 use record::Record;
+use stream::Outgoing;
 
 /// A value beside the record.
 #[derive(Clone, Debug)]
@@ -72,16 +77,12 @@ impl Message for Recorded {
         let envelope = envelope(&record, &root)?;
         let message_id = message_id(&record, &mut root, &envelope.from);
         let layout = layout::lay_out(&record, root, &self.parts);
+        let signer = record.dkim.as_ref().map(|options| Signer::new(options, &self.parts)).transpose()?;
         let body = if has_files(&layout) {
-            let files = Arc::clone(&self.files);
-            Body::Chunks(Box::new(body::Assembly::new(
-                layout,
-                Arc::clone(&self.parts),
-                record.newline,
-                files,
-            )))
+            let assembly = Assembly::new(layout, Arc::clone(&self.parts), Arc::clone(&self.files));
+            Body::Chunks(Box::new(Outgoing::new(assembly, signer, record.newline)))
         } else {
-            Body::Whole(body::whole(&layout, &self.parts, record.newline).into())
+            Body::Whole(body::whole(&layout, &self.parts, signer.as_ref(), record.newline)?.into())
         };
         Ok(Prepared { envelope, message_id, body })
     }

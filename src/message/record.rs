@@ -6,6 +6,7 @@ use std::cell::OnceCell;
 use serde::Deserialize;
 
 use super::address::{self, Address, Entry};
+use super::dkim;
 use super::param::Structured;
 use super::text::Encoding;
 
@@ -46,6 +47,9 @@ pub(super) struct Record {
     /// Most recipients the message may have, 0 for any number.
     #[serde(default, rename = "maxRecipients")]
     pub(super) max_recipients: usize,
+    /// How the message is signed.
+    #[serde(default)]
+    pub(super) dkim: Option<dkim::Options>,
     /// The tree of parts.
     pub(super) root: Node,
 }
@@ -93,7 +97,7 @@ pub(super) struct Node {
     /// The whole part as the caller made it, headers included.
     pub(super) raw: Option<Content>,
     /// The parts within.
-    pub(super) nodes: Vec<Node>,
+    pub(super) nodes: Vec<Self>,
 }
 
 /// Where content comes from.

@@ -275,6 +275,31 @@ mod tests {
     }
 
     #[test]
+    fn a_whole_scram_exchange_succeeds_with_the_password_only() {
+        let begun = || {
+            let mut exchange = begin(&Auth::password("user", "pencil"), "SCRAM-SHA-256");
+            exchange.state = State::ScramFirst { nonce: "server".into() };
+            let first = "r=clientserver,s=BPiZbadjt6lpsQKO4wB1aerzpjVIbdqyEdUSyFud+Ps=,i=4096";
+            assert_eq!(exchange.respond(b"n,,n=user,r=client"), Turn::Challenge(first.as_bytes().to_vec()));
+            exchange
+        };
+        // Made with Python's hashlib from the exchange above.
+        let proof = "s4ipMuxM3jVrREHLu0KJF62/DOXUjiDEPyLXYTXvwYE=";
+        let signature = "A3sF8BomikPNCMH3c67MkE4OdUv8tmksTdbOvqU2sBI=";
+        let mut exchange = begun();
+        let turn = exchange.respond(format!("c=biws,r=clientserver,p={proof}").as_bytes());
+        assert_eq!(turn, Turn::Challenge(format!("v={signature}").into_bytes()));
+        assert_eq!(exchange.respond(b""), Turn::Done(true));
+        for wrong in
+            [format!("c=biws,r=client,p={proof}"), format!("c=eSws,r=clientserver,p={proof}"), String::new()]
+        {
+            assert_eq!(begun().respond(wrong.as_bytes()), Turn::Done(false), "{wrong}");
+        }
+        let mut other = begin(&Auth::password("user", "pencil"), "SCRAM-SHA-256");
+        assert_eq!(other.respond(b"n,,n=other,r=client"), Turn::Done(false));
+    }
+
+    #[test]
     fn a_refused_token_is_explained_before_it_fails() {
         let account = Auth::token("user", "t0ken");
         for (mechanism, response, accepted) in [

@@ -25,6 +25,7 @@
 mod auth;
 mod body;
 mod capture;
+mod clock;
 mod command;
 mod config;
 mod effect;
@@ -45,7 +46,7 @@ pub use config::{Auth, Capture, Config, Habit, Limits};
 pub use effect::{Effect, Effects};
 pub use pipe::{Pipe, pipe};
 pub use script::{Action, End, Rule, Step};
-pub use server::Server;
+pub use server::{Handshake, Server};
 pub use sink::Sink;
 pub use stats::Stats;
 pub use tls::{TEST_CERT_PEM, TEST_KEY_PEM};

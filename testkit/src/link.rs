@@ -8,8 +8,9 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 
+use crate::clock::{Clock, Timer};
 use crate::transport::Transport;
 
 /// Octets under way in one direction before the line is full.
@@ -32,6 +33,8 @@ struct Delay {
     outbound: Lane,
     /// The other side closed; it is told once everything before it has arrived.
     end: Option<io::Result<()>>,
+    /// Octets are sent one by one, with this pause.
+    trickle: Option<Duration>,
     buffer: Box<[u8]>,
 }
 
@@ -42,12 +45,12 @@ struct Lane {
     octets: usize,
     /// How much of the first piece has arrived already.
     taken: usize,
-    timer: Pin<Box<Sleep>>,
+    timer: Timer,
 }
 
 impl Lane {
-    fn new() -> Self {
-        Self { queue: VecDeque::new(), octets: 0, taken: 0, timer: Box::pin(sleep_until(Instant::now())) }
+    fn new(clock: Clock) -> Self {
+        Self { queue: VecDeque::new(), octets: 0, taken: 0, timer: Timer::new(clock) }
     }
 
     fn push(&mut self, due: Instant, data: &[u8]) {
@@ -62,10 +65,7 @@ impl Lane {
     /// Waits until the first piece has arrived; `None` if nothing is on its way.
     fn poll_first(&mut self, cx: &mut Context<'_>) -> Poll<Option<&[u8]>> {
         let Some((due, _)) = self.queue.front() else { return Poll::Ready(None) };
-        if *due > Instant::now() {
-            self.timer.as_mut().reset(*due);
-            ready!(self.timer.as_mut().poll(cx));
-        }
+        ready!(self.timer.poll_until(*due, cx));
         Poll::Ready(self.queue.front().map(|(_, data)| &data[self.taken..]))
     }
 
@@ -80,17 +80,22 @@ impl Lane {
 }
 
 impl<S: Transport> Link<S> {
-    pub(crate) fn new(inner: S, one_way: Option<Duration>) -> Self {
-        let delay = one_way.map(|one_way| {
-            Box::new(Delay {
-                one_way,
-                inbound: Lane::new(),
-                outbound: Lane::new(),
-                end: None,
-                buffer: vec![0; READ_SIZE].into(),
-            })
-        });
+    pub(crate) fn new(inner: S, one_way: Option<Duration>, clock: Clock) -> Self {
+        let delay = one_way.map(|one_way| Box::new(Delay::new(one_way, clock)));
         Self { inner, unread: Vec::new(), delay }
+    }
+
+    /// From now on each octet is written by itself, `interval` after the one before.
+    pub(crate) fn trickle(&mut self, interval: Duration) {
+        let delay = self.delay.get_or_insert_with(|| Box::new(Delay::new(Duration::ZERO, Clock::Runtime)));
+        delay.trickle = Some(interval);
+    }
+
+    /// Ends [`Link::trickle`].
+    pub(crate) fn flow(&mut self) {
+        if let Some(delay) = &mut self.delay {
+            delay.trickle = None;
+        }
     }
 
     /// Puts octets back; they are read again first.
@@ -114,6 +119,27 @@ impl<S: Transport> Link<S> {
 }
 
 impl Delay {
+    fn new(one_way: Duration, clock: Clock) -> Self {
+        Self {
+            one_way,
+            inbound: Lane::new(clock),
+            outbound: Lane::new(clock),
+            end: None,
+            trickle: None,
+            buffer: vec![0; READ_SIZE].into(),
+        }
+    }
+
+    fn send(&mut self, data: &[u8]) {
+        let due = Instant::now() + self.one_way;
+        let Some(interval) = self.trickle else { return self.outbound.push(due, data) };
+        let mut due = self.outbound.queue.back().map_or(due, |(last, _)| due.max(*last + interval));
+        for octet in data {
+            self.outbound.push(due, std::slice::from_ref(octet));
+            due += interval;
+        }
+    }
+
     /// Delivers what is due; ready once nothing is under way any more.
     fn poll_out<S: Transport>(&mut self, inner: &mut S, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while let Some(data) = ready!(self.outbound.poll_first(cx)) {
@@ -195,7 +221,7 @@ impl<S: Transport> AsyncWrite for Link<S> {
         if delay.outbound.full() {
             ready!(delay.poll_out(&mut this.inner, cx))?;
         }
-        delay.outbound.push(Instant::now() + delay.one_way, data);
+        delay.send(data);
         if let Poll::Ready(Err(error)) = delay.poll_out(&mut this.inner, cx) {
             return Poll::Ready(Err(error));
         }

@@ -8,9 +8,10 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, ReadBuf};
 use tokio::time::{sleep, timeout};
 
+use crate::clock::Clock;
 use crate::effect::{Effect, Effects};
 use crate::link::Link;
-use crate::server::Server;
+use crate::server::{Handshake, Server};
 use crate::sink::Shared;
 use crate::stats::count;
 use crate::transport::{Stream, Transport};
@@ -23,10 +24,10 @@ const LINGER: Duration = Duration::from_secs(5);
 const STALL: Duration = Duration::from_secs(600);
 
 /// Serves one connection until it ends.
-pub(crate) async fn run<S: Transport>(shared: Arc<Shared>, transport: S) {
+pub(crate) async fn run<S: Transport>(shared: Arc<Shared>, transport: S, clock: Clock) {
     let one_way = shared.config.one_way();
     let mut connection = Connection {
-        stream: Some(Stream::Plain(Link::new(transport, one_way))),
+        stream: Some(Stream::Plain(Link::new(transport, one_way, clock))),
         server: Server::new(Arc::clone(&shared)),
         buffer: vec![0; shared.config.window.unwrap_or(READ_SIZE).max(1)],
         shared,
@@ -172,18 +173,25 @@ impl<S: Transport> Connection<S> {
         link.unread(&self.buffer[..n]);
         self.stream = Some(Stream::Plain(link));
         let mut effects = self.server.effects();
-        let goes_on = self.server.handshake(&mut effects);
+        let handshake = self.server.handshake(&mut effects);
         let flow = Box::pin(self.act(effects)).await?;
         if flow == Flow::End {
             return Ok(Flow::End);
         }
-        if !goes_on {
-            return self.ignore().await;
+        let Some(Stream::Plain(mut link)) = self.stream.take() else { return Ok(Flow::End) };
+        match handshake {
+            Handshake::Replaced => return self.ignore(link).await,
+            Handshake::Trickle(interval) => link.trickle(interval),
+            Handshake::Regular => {}
         }
-        let Some(Stream::Plain(link)) = self.stream.take() else { return Ok(Flow::End) };
+        self.accept(link).await
+    }
+
+    async fn accept(&mut self, link: Link<S>) -> io::Result<Flow> {
         let Some(tls) = &self.shared.tls else { return Ok(Flow::End) };
         match tls.0.accept(link).await {
-            Ok(stream) => {
+            Ok(mut stream) => {
+                stream.get_mut().0.flow();
                 let resumed = stream.get_ref().1.handshake_kind() == Some(rustls::HandshakeKind::Resumed);
                 let counters = &self.shared.counters;
                 count(if resumed { &counters.tls_resumed } else { &counters.tls_full });
@@ -199,9 +207,8 @@ impl<S: Transport> Connection<S> {
     }
 
     /// Reads until the client goes away. Behind a handshake that failed there is nothing else.
-    async fn ignore(&mut self) -> io::Result<Flow> {
-        let Some(stream) = &mut self.stream else { return Ok(Flow::End) };
-        while stream.read(&mut self.buffer).await? > 0 {}
+    async fn ignore(&mut self, mut link: Link<S>) -> io::Result<Flow> {
+        while link.read(&mut self.buffer).await? > 0 {}
         Ok(Flow::End)
     }
 }

@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
 use crate::capture::{Log, Message, Read};
+use crate::clock::Clock;
 use crate::config::{Auth, Config};
 use crate::pipe::{Pipe, pipe};
 use crate::script::{Rule, Script};
@@ -102,13 +103,13 @@ impl Sink {
     /// Opens an in-memory connection, served by a task of its own; returns the client's end.
     pub fn connect(&self) -> Pipe {
         let (client, server) = pipe(PIPE_CAPACITY);
-        tokio::spawn(shell::run(Arc::clone(&self.shared), server));
+        tokio::spawn(shell::run(Arc::clone(&self.shared), server, Clock::Runtime));
         client
     }
 
     /// Serves one connection until it ends. A connection that breaks is no error.
     pub async fn serve(&self, transport: impl Transport) {
-        shell::run(Arc::clone(&self.shared), transport).await;
+        shell::run(Arc::clone(&self.shared), transport, Clock::Runtime).await;
     }
 
     /// The protocol of one more connection, for callers that move the octets themselves.
@@ -196,7 +197,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
         match listener.accept().await {
             Ok((stream, _)) => {
                 prepare(&stream, &shared.config);
-                tokio::spawn(shell::run(Arc::clone(&shared), stream));
+                tokio::spawn(shell::run(Arc::clone(&shared), stream, Clock::System));
             }
             // Out of descriptors: others have to end first.
             Err(_) => tokio::time::sleep(std::time::Duration::from_millis(10)).await,

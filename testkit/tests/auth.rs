@@ -4,7 +4,7 @@
 
 mod support;
 
-use postpool_testkit::{Auth, Config};
+use postpool_testkit::{Auth, Config, Rule, Step};
 use support::Client;
 
 fn secret() -> Config {
@@ -50,4 +50,11 @@ async fn a_recorded_auth_holds_no_credentials() {
     client.ask("AUTH PLAIN AHVzZXIAc2VjcmV0").await;
     let reads: Vec<_> = client.sink.reads().into_iter().flat_map(|read| read.commands).collect();
     assert_eq!(reads, ["EHLO me.test", "AUTH LOGIN", "AUTH PLAIN"]);
+}
+
+#[tokio::test]
+async fn a_scripted_success_lets_anybody_in() {
+    let config = Config { script: vec![Rule::reply(Step::Auth, "235 come in")], ..secret() };
+    let mut client = Client::ready(config).await;
+    assert_eq!(client.codes("AUTH LOGIN\r\nMAIL FROM:<a@x>\r\n", 2).await, [235, 250]);
 }

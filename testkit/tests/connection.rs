@@ -137,6 +137,21 @@ async fn a_handshake_ends_as_the_script_has_it() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_handshake_trickles_as_the_script_has_it() {
+    for (action, least) in [(Action::Split, 0), (Action::Drip(10), 5)] {
+        let script = vec![Rule::new(Step::Tls, action.clone())];
+        let sink = Sink::new(Config { tls: true, script, ..Config::default() }).unwrap();
+        let start = Instant::now();
+        let mut tls = connector().connect("localhost".try_into().unwrap(), sink.connect()).await.unwrap();
+        assert!(heard(&mut tls).await.starts_with("220 "));
+        // A certificate and what belongs to it are more than 500 octets.
+        assert!(start.elapsed() >= Duration::from_secs(least), "{action:?}");
+        let stats = sink.stats();
+        assert_eq!((stats.tls_full, stats.faults), (1, 1));
+    }
+}
+
 #[tokio::test]
 async fn tcp_connections_are_closed_and_torn_down() {
     for (action, reset) in [(Action::Fin, false), (Action::Rst, true)] {

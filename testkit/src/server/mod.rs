@@ -48,6 +48,17 @@ pub struct Server {
     quit: bool,
 }
 
+/// How a TLS handshake goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handshake {
+    /// As it should.
+    Regular,
+    /// With the sink's octets one at a time, so far apart.
+    Trickle(Duration),
+    /// Not at all: the script put something else in its place.
+    Replaced,
+}
+
 /// What the next octets are.
 #[derive(Debug)]
 enum Mode {
@@ -141,13 +152,21 @@ impl Server {
         }
     }
 
-    /// The client has begun the TLS handshake. Whether it goes on, or the script has put something
-    /// else in its place.
-    pub fn handshake(&mut self, out: &mut Effects) -> bool {
-        let fired = self.fire(Step::Tls, 0, None);
-        let goes_on = fired.action.is_none();
+    /// The client has begun the TLS handshake: how it goes on once `out` is acted out.
+    pub fn handshake(&mut self, out: &mut Effects) -> Handshake {
+        let mut fired = self.fire(Step::Tls, 0, None);
+        let handshake = match fired.action {
+            None => Handshake::Regular,
+            Some(Action::Split) => Handshake::Trickle(Duration::ZERO),
+            Some(Action::Drip(ms)) => Handshake::Trickle(Duration::from_millis(ms)),
+            Some(_) => Handshake::Replaced,
+        };
+        if let Handshake::Trickle(_) = handshake {
+            count(&self.shared.counters.faults);
+            fired.action = None;
+        }
         self.interrupt(fired, out);
-        goes_on
+        handshake
     }
 
     /// The handshake is done: everything learned in the clear is forgotten (RFC 3207 §4.2).
@@ -293,6 +312,7 @@ impl Server {
                 let positive = if step == Step::Data { '3' } else { '2' };
                 if text.starts_with(positive) {
                     regular(self);
+                    self.let_in(step);
                 }
                 self.say(&verbatim(&text), out);
             }
@@ -305,6 +325,14 @@ impl Server {
                 let reply = self.rendered(&reply);
                 self.spoil(action, reply, out);
             }
+        }
+    }
+
+    /// A script's 235 to AUTH needs no exchange.
+    fn let_in(&mut self, step: Step) {
+        if step == Step::Auth {
+            self.mode = Mode::Command;
+            self.user.get_or_insert_default();
         }
     }
 
