@@ -124,6 +124,7 @@ function listen(ctx) {
 async function observe(file, row) {
   const server = row.server === false ? null : await startServer(row.server);
   const ctx = new Context(row, require(file), server);
+  ctx.file = file;
   ctx.message = MESSAGE;
   let outcome;
   try {

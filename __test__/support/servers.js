@@ -338,6 +338,11 @@ async function startProxy(script) {
 function viaHttp(proxy, socket, head) {
   const request = head.toString();
   proxy.requests.push(request);
+  if (proxy.script.silent) return;
+  if (proxy.script.raw !== undefined) {
+    socket.end(proxy.script.raw);
+    return;
+  }
   if (proxy.script.status) {
     socket.end(`HTTP/1.1 ${proxy.script.status}\r\n\r\n`);
     return;

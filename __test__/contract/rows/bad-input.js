@@ -210,7 +210,15 @@ module.exports = [
   sends('list with null', { list: { help: null, unsubscribe: [null] } }),
   sends('priority that is a number', { priority: 1 }),
   sends('dsn that is a string', { dsn: 'yes' }),
-  sends('dkim that is a string', { dkim: 'yes' }),
+  sends(
+    'dkim that is a string',
+    { dkim: 'yes' },
+    {
+      difference: 'dkim-key-must-sign',
+      theirs: (seen) => expect(seen.messages).toHaveLength(2),
+      ours: (seen) => expect([seen.outcome[0].error.code, seen.messages.length]).toEqual(['EDKIM', 1]),
+    },
+  ),
   sends('raw that is a number', { raw: 5 }),
   sends('raw that is empty', { raw: '' }),
   sends('references that is an object', { references: { a: 1 } }),

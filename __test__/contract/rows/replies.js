@@ -155,7 +155,9 @@ module.exports = [
     name: 'an idle connection gets a reply nobody asked for',
     options: ONE,
     server: {
-      replies: { body: (session) => (session.id === 1 ? ['250 2.0.0 ok', after(5, '250 2.1.0 and again')] : undefined) },
+      replies: {
+        body: (session) => (session.id === 1 ? ['250 2.0.0 ok', after(5, '250 2.1.0 and again')] : undefined),
+      },
     },
     run: async (ctx) => {
       const sent = await ctx.send();
