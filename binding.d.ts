@@ -58,6 +58,12 @@ export interface Composed {
   raw: Buffer
 }
 
+/**
+ * Composes a message as the engine does when it sends one, and gives its size in octets. Nothing
+ * of a message with files is held.
+ */
+export declare function composedSize(record: string, parts: Array<string | Buffer>): Promise<number>
+
 /** TLS settings; certificates and keys as bytes. */
 export interface TlsInput {
   ca?: Array<Uint8Array>

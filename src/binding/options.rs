@@ -171,6 +171,7 @@ impl Options {
                 Some(0) => Pipelining::Off,
                 Some(window) => Pipelining::Window(window),
             },
+            ladder: Arc::default(),
             connection_timeout: millis(self.connection_timeout),
             greeting_timeout: millis(self.greeting_timeout),
             socket_timeout: millis(self.socket_timeout),

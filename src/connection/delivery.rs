@@ -43,7 +43,12 @@ pub(super) enum OpenBody {
 
 impl Delivery {
     /// Checks a prepared message against the server.
-    pub(super) fn new(job: Job, prepared: Prepared, capabilities: &Capabilities, secure: bool) -> Result<Self> {
+    pub(super) fn new(
+        job: Job,
+        prepared: Prepared,
+        capabilities: &Capabilities,
+        secure: bool,
+    ) -> Result<Self> {
         let Prepared { envelope, message_id, body } = prepared;
         let (size, eight_bit) = match &body {
             Body::Whole(bytes) => (Some(bytes.len() as u64), !bytes.is_ascii()),

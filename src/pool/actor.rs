@@ -173,7 +173,8 @@ impl<S: EventSink> Actor<S> {
             Report::Closed(closed) => {
                 self.links.remove(&id);
                 if let Some((request, None)) = self.verifying.remove(&id) {
-                    let error = closed.error.unwrap_or_else(|| Error::new(Code::Connection, "Connection closed"));
+                    let error =
+                        closed.error.unwrap_or_else(|| Error::new(Code::Connection, "Connection closed"));
                     self.events.push(PoolEvent::Verified(request, Err(error)));
                 }
             }

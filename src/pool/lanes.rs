@@ -140,7 +140,13 @@ impl Lanes {
             return *at;
         }
         let at = self.lanes.len();
-        self.lanes.push(Lane { name: Arc::clone(name), weight: 1, time: self.clock, queue: VecDeque::new(), live: 0 });
+        self.lanes.push(Lane {
+            name: Arc::clone(name),
+            weight: 1,
+            time: self.clock,
+            queue: VecDeque::new(),
+            live: 0,
+        });
         self.by_name.insert(Arc::clone(name), at);
         at
     }

@@ -40,7 +40,10 @@ pub(crate) enum Request {
     Submit(Submission),
     Cancel(u64),
     Verify(u64),
-    Close { force: bool, assigned: usize },
+    Close {
+        force: bool,
+        assigned: usize,
+    },
     Drain,
     Pause(bool),
     Resize(Resize),

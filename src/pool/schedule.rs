@@ -209,7 +209,10 @@ impl Schedule {
             return Some(pool_closed());
         }
         let full = self.options.max_queue.is_some_and(|max| self.lanes.len() >= max)
-            || self.options.max_queue_bytes.is_some_and(|max| self.queued_bytes + bytes > max && self.lanes.len() > 0);
+            || self
+                .options
+                .max_queue_bytes
+                .is_some_and(|max| self.queued_bytes + bytes > max && self.lanes.len() > 0);
         full.then(|| Error::new(Code::QueueFull, "The queue is full").command("API").at(Phase::Queue))
     }
 
@@ -312,7 +315,8 @@ impl Schedule {
     }
 
     fn assign(&mut self, id: u64, connection: ConnectionId) {
-        let (Some(job), Some(target)) = (self.jobs.get_mut(&id), self.connections.get_mut(&connection)) else {
+        let (Some(job), Some(target)) = (self.jobs.get_mut(&id), self.connections.get_mut(&connection))
+        else {
             return;
         };
         job.place = Place::Sent(connection);

@@ -54,16 +54,8 @@ fn the_usual_ways_to_get_ready() {
     let _ = login;
     let cases: Vec<(HandshakeOptions, Vec<&str>, &str)> = vec![
         (options(), vec!["220 hi", ehlo], "EHLO me.example\r\n"),
-        (
-            HandshakeOptions { lmtp: true, ..options() },
-            vec!["220 hi", ehlo],
-            "LHLO me.example\r\n",
-        ),
-        (
-            options(),
-            vec!["220 hi", "502 what", "250 fine"],
-            "EHLO me.example\r\nHELO me.example\r\n",
-        ),
+        (HandshakeOptions { lmtp: true, ..options() }, vec!["220 hi", ehlo], "LHLO me.example\r\n"),
+        (options(), vec!["220 hi", "502 what", "250 fine"], "EHLO me.example\r\nHELO me.example\r\n"),
         (
             options(),
             vec!["220 hi", tls, "220 go", ehlo],

@@ -155,8 +155,7 @@ impl Transaction {
     }
 
     pub(super) fn data_refused(&mut self, reply: &Reply) {
-        self.data_error =
-            Some(failure(Code::Envelope, "Data command failed", reply, "DATA", Phase::Data));
+        self.data_error = Some(failure(Code::Envelope, "Data command failed", reply, "DATA", Phase::Data));
     }
 
     pub(super) fn chunk_refused(&mut self, reply: &Reply) {
@@ -177,10 +176,8 @@ impl Transaction {
         } else if index < self.accepted.len() {
             let recipient = self.accepted.remove(index);
             let text = format!("Message failed for recipient {recipient}");
-            let error = Error::new(Code::Message, text)
-                .response(&*reply.text)
-                .command("DATA")
-                .at(Phase::Rejected);
+            let error =
+                Error::new(Code::Message, text).response(&*reply.text).command("DATA").at(Phase::Rejected);
             self.refused.push(Refusal { recipient, error });
         }
         self.final_reply = Some(reply.clone());
@@ -233,7 +230,9 @@ impl Transaction {
             let unsent = own.reply_code() == Some(421);
             return Failure { error: own.fatal(), unsent };
         }
-        let phase = if self.body_begun || self.stage == Stage::Body { Phase::Data } else { Phase::Envelope };
+        let at_data = self.stage == Stage::AwaitGo && self.envelope_answered();
+        let begun = self.body_begun || self.stage == Stage::Body || at_data;
+        let phase = if begun { Phase::Data } else { Phase::Envelope };
         Failure { error: error.clone().at(phase).fatal(), unsent: true }
     }
 

@@ -81,11 +81,8 @@ impl Schedule {
                 self.fail_waiting(self.share(), connection.opened_at, &error);
             }
         }
-        let pause = if closed.silent {
-            doubled(RETRY_BASE, self.failures - 1, RETRY_MAX)
-        } else {
-            CONNECT_PAUSE
-        };
+        let pause =
+            if closed.silent { doubled(RETRY_BASE, self.failures - 1, RETRY_MAX) } else { CONNECT_PAUSE };
         self.hold_connecting(now + pause);
     }
 
