@@ -133,6 +133,11 @@ class Session {
   }
 
   async deliver(body, size) {
+    if (!this.to.length) {
+      this.clear();
+      await this.reply('503 5.5.1 no recipients');
+      return;
+    }
     this.messages += 1;
     const message = { from: this.from, to: this.to, body, size };
     const answer = this.scripted('body', message);
@@ -195,6 +200,7 @@ class Session {
   }
 
   onMAIL(line) {
+    if (this.from) return this.reply('503 5.5.1 one sender at a time');
     this.from = line;
     this.to = [];
     return this.reply('250 2.1.0 sender ok');
