@@ -43,6 +43,8 @@ export declare class Engine {
   authDone(connection: number, command: string, error?: string | undefined | null, response?: string | undefined | null): void
   /** Asks for a snapshot. */
   stats(id: number): void
+  /** The last batch of events is dealt with: the next one may come. */
+  next(): void
   /** Keeps Node alive, or no longer. */
   hold(hold: boolean): void
 }

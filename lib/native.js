@@ -315,11 +315,15 @@ class NativeBackend {
 /** Starts an engine that does not keep its backend from being collected. */
 function start(backend, { json, tls, proxyTls }) {
     const target = new WeakRef(backend);
-    return new binding.Engine(json, tls, proxyTls ?? null, batch => {
+    const engine = new binding.Engine(json, tls, proxyTls ?? null, batch => {
+        // One batch a turn of the event loop: whatever else waits for its turn gets it.
+        setImmediate(next);
         if (batch) {
             target.deref()?.take(batch);
         }
     });
+    const next = () => engine.next();
+    return engine;
 }
 
 function deferred() {

@@ -1,5 +1,7 @@
 //! The class JavaScript sees: one pool.
 
+#![allow(unreachable_pub, private_interfaces, reason = "the macro exports what is public, to JavaScript")]
+
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
@@ -15,16 +17,16 @@ use super::files::Files;
 use super::options::{Options, ResizeInput, TlsInput};
 use super::runtime::runtime;
 use super::streamed::{Streamed, Streams, stream_error};
-use crate::connection::Secret;
 use crate::error::{Code, Error};
 use crate::mail::{Dsn, Envelope, Message};
 use crate::message::Recorded;
+use crate::pool::Secret;
 use crate::pool::{Pool, Submission};
 
 /// A pool. Every method returns at once; what comes of it arrives in the callback.
 #[napi]
 #[allow(missing_debug_implementations, reason = "it holds credentials")]
-pub(super) struct Engine {
+pub struct Engine {
     pool: Pool,
     outbox: Outbox,
     streams: Streams,
@@ -223,6 +225,12 @@ impl Engine {
     #[napi(catch_unwind)]
     pub fn stats(&self, id: i64) {
         self.pool.stats(number(id));
+    }
+
+    /// The last batch of events is dealt with: the next one may come.
+    #[napi(catch_unwind)]
+    pub fn next(&self) {
+        self.outbox.next();
     }
 
     /// Keeps Node alive, or no longer.

@@ -11,10 +11,10 @@ use napi::{Env, Status};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::connection::{LogLine, Ready};
 use crate::error::{Error, Refusal};
 use crate::mail::Receipt;
 use crate::pool::{EventSink, PoolEvent, Snapshot};
+use crate::pool::{LogLine, Ready};
 
 /// `Weak`: waiting for events does not keep Node alive by itself; [`Outbox::hold`] does while a
 /// message is pending.
@@ -33,7 +33,7 @@ struct Inner {
 struct Batch {
     /// A JSON array without its closing bracket.
     json: String,
-    /// A call is under way that will take it.
+    /// A call is under way, or JavaScript is dealing with the last batch.
     announced: bool,
 }
 
@@ -75,16 +75,30 @@ impl Outbox {
         }
         batch.announced = true;
         drop(batch);
-        if let Some(callback) = lock(&self.0.callback).as_ref() {
-            callback.call((), ThreadsafeFunctionCallMode::NonBlocking);
+        self.0.announce();
+    }
+
+    /// JavaScript has dealt with a batch. The next one is announced only now, so that other work
+    /// on the event loop gets its turn in between.
+    pub(super) fn next(&self) {
+        let mut batch = lock(&self.0.batch);
+        batch.announced = !batch.json.is_empty();
+        if batch.announced {
+            drop(batch);
+            self.0.announce();
         }
     }
 }
 
 impl Inner {
+    fn announce(&self) {
+        if let Some(callback) = lock(&self.callback).as_ref() {
+            callback.call((), ThreadsafeFunctionCallMode::NonBlocking);
+        }
+    }
+
     fn take(&self) -> String {
         let mut batch = lock(&self.batch);
-        batch.announced = false;
         let mut json = std::mem::take(&mut batch.json);
         if !json.is_empty() {
             json.push(']');

@@ -32,7 +32,7 @@ struct Lane {
 
 /// A lane in a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LaneView {
+pub(super) struct LaneView {
     /// Name.
     pub name: Arc<str>,
     /// Messages waiting.

@@ -339,7 +339,7 @@ impl Schedule {
         &mut self,
         connection: ConnectionId,
         id: u64,
-        result: Result<Receipt, Undelivered>,
+        result: Result<Box<Receipt>, Undelivered>,
         now: Instant,
     ) {
         let bytes = self.jobs.get(&id).map_or(0, |job| job.bytes);
