@@ -39,7 +39,12 @@ async function traffic({ plan, capabilities, maxConnections, maxMessages }) {
   const transporter = library.createTransport(options);
   const send = (i) =>
     transporter
-      .sendMail({ from: 'a@example.com', to: 'b@example.com', subject: `number ${i}.`, text: '.\n'.repeat(i) })
+      .sendMail({
+        from: 'a@example.com',
+        to: 'b@example.com',
+        subject: `number ${i}.`,
+        text: '.\n'.repeat(i),
+      })
       .then(
         () => 'sent',
         (err) => (err.maybeDelivered ? 'in doubt' : 'failed'),
@@ -57,9 +62,15 @@ async function traffic({ plan, capabilities, maxConnections, maxMessages }) {
 }
 
 const agreed = ([said, arrived]) =>
-  (said === 'sent' && arrived === 1) || (said === 'failed' && arrived === 0) || (said === 'in doubt' && arrived <= 1);
+  (said === 'sent' && arrived === 1) ||
+  (said === 'failed' && arrived === 0) ||
+  (said === 'in doubt' && arrived <= 1);
 
-const trouble = fc.record({ at: fc.constantFrom(...steps), every: fc.integer({ min: 3, max: 9 }), which: fc.nat(9) });
+const trouble = fc.record({
+  at: fc.constantFrom(...steps),
+  every: fc.integer({ min: 3, max: 9 }),
+  which: fc.nat(9),
+});
 const situation = fc.record({
   plan: fc.array(trouble, { maxLength: 3 }),
   capabilities: fc.constantFrom([], ['PIPELINING'], ['PIPELINING', 'CHUNKING', 'SIZE 1000000']),
