@@ -322,7 +322,9 @@ class NativeBackend {
 /** Starts an engine that does not keep its backend from being collected. */
 function start(backend, { json, tls, proxyTls }) {
   const target = new WeakRef(backend);
-  const engine = new binding.Engine(json, tls, proxyTls ?? null, (batch) => {
+  // Loaded with the first pool: an application that only requires the package pays nothing.
+  const { Engine } = require('../binding.js');
+  const engine = new Engine(json, tls, proxyTls ?? null, (batch) => {
     // One batch a turn of the event loop: whatever else waits for its turn gets it.
     setImmediate(next);
     if (batch) {
