@@ -1,7 +1,6 @@
 'use strict';
 
 const { setImmediate } = require('node:timers');
-const binding = require('../binding.js');
 const { abortError, describe, localError, toError } = require('./errors');
 const { Feeder } = require('./feeder');
 const { IdleMirror } = require('./idle');
@@ -71,14 +70,29 @@ class NativeBackend {
     return true;
   }
 
-  submit(id, { record, data, message }) {
+  submit(id, mail) {
+    const { record, data, message } = mail;
     const lane = data?.lane === undefined ? null : String(data.lane);
     const timeout = data?.timeout > 0 ? Math.ceil(data.timeout) : null;
     if (record) {
       this.native.send(id, record.json, record.parts, lane, timeout);
+      // The engine holds it from here on.
+      mail.record = null;
     } else {
       checkHeaders(message);
       this.native.sendStreamed(id, JSON.stringify(envelopeOf({ data, message })), lane, timeout);
+    }
+    this.flushLater();
+  }
+
+  /** The engine's thread is woken once for all that is sent in this turn. */
+  flushLater() {
+    if (!this.flushing) {
+      this.flushing = true;
+      queueMicrotask(() => {
+        this.flushing = false;
+        this.native.flush();
+      });
     }
   }
 
@@ -440,7 +454,9 @@ function tokensFor(owner) {
 /** Starts an engine that does not keep its backend from being collected. */
 function start(backend, { json, tls, proxyTls }) {
   const target = new WeakRef(backend);
-  const engine = new binding.Engine(json, tls, proxyTls ?? null, (batch) => {
+  // Loaded with the first pool: an application that only requires the package pays nothing.
+  const { Engine } = require('../binding.js');
+  const engine = new Engine(json, tls, proxyTls ?? null, (batch) => {
     // One batch a turn of the event loop: whatever else waits for its turn gets it.
     setImmediate(next);
     if (batch) {
