@@ -1,9 +1,11 @@
 'use strict';
 
-const { PassThrough } = require('node:stream');
 const DataStream = require('nodemailer/lib/smtp-connection/data-stream');
 
 const Encoder = DataStream.default || DataStream;
+
+/** Bytes of a message that the log shows at once. */
+const SHOWN = 64 * 1024;
 
 /**
  * Feeds the engine with the bytes of a message that nodemailer composes, as fast as the connection
@@ -76,17 +78,36 @@ class Feeder {
   }
 }
 
-/** Shows bytes as nodemailer's connection would write them, what has gathered together. */
+/** Shows bytes as nodemailer's connection would write them, in pieces as large as its own. */
 function encoder(log) {
   const stream = new Encoder();
-  const shown = stream.pipe(new PassThrough());
-  shown.on('readable', () => {
-    for (let bytes = shown.read(); bytes; bytes = shown.read()) {
-      log.bytes(bytes);
+  let gathered = [];
+  let size = 0;
+  const show = () => {
+    if (size) {
+      log.bytes(Buffer.concat(gathered));
+    }
+    gathered = [];
+    size = 0;
+  };
+  stream.on('data', (bytes) => {
+    gathered.push(bytes);
+    size += bytes.length;
+    if (size >= SHOWN) {
+      show();
     }
   });
-  stream.on('end', () => log.end(stream.outByteCount, stream.inByteCount));
-  return stream;
+  stream.on('end', () => {
+    show();
+    log.end(stream.outByteCount, stream.inByteCount);
+  });
+  return {
+    write: (bytes) => stream.write(bytes),
+    end: () => {
+      show();
+      stream.end();
+    },
+  };
 }
 
 function prematureClose() {
