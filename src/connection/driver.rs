@@ -21,7 +21,9 @@ use super::setup::{Connected, timeout};
 use super::{Job, Order, Pipelining, Report, Reports, Settings, Socket, Undelivered};
 use crate::error::{Code, Error, Phase, Result};
 use crate::mail::{Prepared, Receipt};
-use crate::wire::{Capabilities, Event, ReplyReader, Session, SessionOptions, closed_unexpectedly};
+use crate::wire::{
+    Capabilities, Event, ReplyReader, Session, SessionOptions, closed_unexpectedly, unexpected,
+};
 
 /// Octets waiting to be written above which no more body is taken.
 const HIGH_WATER: usize = 256 * 1024;
@@ -352,6 +354,10 @@ impl<S: Socket, T> Driver<'_, S, T> {
         if self.session.output().is_empty() {
             return Poll::Pending;
         }
+        if self.reader.has_buffered() && !self.session.reply_is_due() {
+            // The beginning of a reply to what was not sent yet.
+            return Poll::Ready(Err(End::Failed(unexpected("CONN"))));
+        }
         match ready!(Pin::new(&mut self.socket).poll_write(cx, self.session.output())) {
             Ok(count) if count > 0 => {
                 self.session.written(count);
@@ -431,8 +437,11 @@ impl<S: Socket, T> Driver<'_, S, T> {
             End::Failed(error) => (true, error),
             End::Asked | End::Idle => (false, closed_unexpectedly(None)),
         };
-        self.session.lost(&error);
-        self.handle_events();
+        // A message in parts goes on with its next one, which is lost like the one before.
+        while self.session.in_flight() > 0 {
+            self.session.lost(&error);
+            self.handle_events();
+        }
         for job in self.waiting.drain(..).chain(self.preparing.take().map(|(job, _)| job)) {
             let error = error.clone().at(Phase::Envelope);
             self.reports.send(Report::Settled {
