@@ -241,6 +241,9 @@ impl Session {
         self.remove(id, error);
         self.chunk.clear();
         self.dirty = true;
+        if self.options.chunking {
+            self.pump();
+        }
         self.options.chunking
     }
 
