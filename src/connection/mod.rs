@@ -9,6 +9,15 @@ mod driver;
 mod setup;
 mod socket;
 
+#[cfg(test)]
+mod deadline_tests;
+#[cfg(test)]
+mod dialogue_tests;
+#[cfg(test)]
+mod order_tests;
+#[cfg(test)]
+mod peer_tests;
+
 use std::sync::Arc;
 use std::time::Duration;
 
