@@ -17,6 +17,8 @@ mod dialogue_tests;
 mod order_tests;
 #[cfg(test)]
 mod peer_tests;
+#[cfg(test)]
+mod security_tests;
 
 use std::sync::Arc;
 use std::time::Duration;
