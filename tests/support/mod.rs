@@ -30,6 +30,8 @@ pub(crate) struct Letter {
     pub(crate) body: Bytes,
     /// Pause after this many octets of the body.
     pub(crate) pause: Option<(usize, Duration)>,
+    /// The body can be read once.
+    pub(crate) one_shot: bool,
 }
 
 impl Letter {
@@ -41,7 +43,7 @@ impl Letter {
         }
         let to = to.iter().map(|to| (*to).to_owned()).collect();
         let envelope = Envelope { from: from.to_owned(), to, ..Envelope::default() };
-        Self { envelope, id: id.to_owned(), body: body.into(), pause: None }
+        Self { envelope, id: id.to_owned(), body: body.into(), ..Self::default() }
     }
 }
 
@@ -58,7 +60,7 @@ impl Message for Letter {
     }
 
     fn replayable(&self) -> bool {
-        true
+        !self.one_shot
     }
 
     fn held_bytes(&self) -> usize {
