@@ -24,6 +24,7 @@ use crate::error::{Code, Error, Phase, Result};
 use crate::mail::{Prepared, Receipt};
 use crate::wire::{
     Capabilities, Event, Outcome, Progress, ReplyReader, Session, SessionOptions, closed_unexpectedly,
+    unexpected,
 };
 
 /// Octets waiting to be written above which no more body is taken.
@@ -362,6 +363,10 @@ impl<S: Socket, T> Driver<'_, S, T> {
         if self.session.output().is_empty() {
             return Poll::Pending;
         }
+        if self.reader.has_buffered() && !self.session.reply_is_due() {
+            // The beginning of a reply to what was not sent yet.
+            return Poll::Ready(Err(End::Failed(unexpected("CONN"))));
+        }
         match ready!(Pin::new(&mut self.socket).poll_write(cx, self.session.output())) {
             Ok(count) if count > 0 => {
                 self.session.written(count);
@@ -450,8 +455,11 @@ impl<S: Socket, T> Driver<'_, S, T> {
         if failed && self.session.in_flight() > 0 && is_unexplained(&error) {
             self.ladder.broke(self.rung);
         }
-        self.session.lost(&error);
-        self.handle_events();
+        // A message in parts goes on with its next one, which is lost like the one before.
+        while self.session.in_flight() > 0 {
+            self.session.lost(&error);
+            self.handle_events();
+        }
         for job in self.waiting.drain(..).chain(self.preparing.take().map(|(job, _)| job)) {
             let error = error.clone().at(Phase::Envelope);
             self.reports.send(Report::Settled {
