@@ -126,7 +126,7 @@ function isFresh(program) {
   const sources = fs.readdirSync(path.join(KIT, 'src'), { recursive: true, withFileTypes: true });
   const files = sources
     .filter((entry) => entry.isFile())
-    .map((entry) => path.join(entry.parentPath, entry.name));
+    .map((entry) => path.join(entry.parentPath ?? entry.path, entry.name));
   return [...files, path.join(KIT, 'Cargo.toml'), CERT].every((file) => modified(file) <= built);
 }
 

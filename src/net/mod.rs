@@ -59,7 +59,7 @@ impl Target {
 /// Opens a connection: resolves, races the addresses, passes the proxy and, on a `secure` target,
 /// ends the TLS handshake, all before `deadline`.
 pub async fn connect(target: &Target, deadline: Instant) -> Result<Stream> {
-    let dns_timeout = target.dns_timeout.min(deadline.saturating_duration_since(Instant::now()));
+    let dns_timeout = resolver_time(target, deadline);
     let Some(proxy) = &target.proxy else {
         return before(deadline, direct(target, dns_timeout), failure::connect_timeout).await;
     };
@@ -69,6 +69,11 @@ pub async fn connect(target: &Target, deadline: Instant) -> Result<Stream> {
         return Ok(stream);
     }
     before(deadline, stream.start_tls(target), failure::handshake_timeout).await
+}
+
+/// A resolver that takes all the time there is has failed as a resolver, not as a connection.
+fn resolver_time(target: &Target, deadline: Instant) -> Duration {
+    target.dns_timeout.min(deadline.saturating_duration_since(Instant::now()))
 }
 
 async fn direct(target: &Target, dns_timeout: Duration) -> Result<Stream> {

@@ -17,10 +17,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 
-use crate::connection::{ConnectionId, CustomAuth, LogLine, Ready, Secret, Settings};
 use crate::error::Error;
 use crate::mail::{Message, Receipt};
 
+pub use crate::connection::{
+    ConnectionId, Credentials, CustomAuth, HandshakeOptions, Ladder, LogLine, Pipelining, Proxy, ProxyKind,
+    Ready, Secret, Settings, Target, Tls, TlsInfo, TlsOptions, TlsVersion,
+};
 pub use histogram::Percentiles;
 pub use learn::Limits;
 pub use options::{LaneWeight, PoolOptions, RateLimit, Resize};
@@ -69,7 +72,7 @@ pub enum PoolEvent {
         /// The caller's number.
         id: u64,
         /// What became of it.
-        result: Result<Receipt, Error>,
+        result: Result<Box<Receipt>, Error>,
         /// Connection it was last on.
         connection: Option<ConnectionId>,
     },

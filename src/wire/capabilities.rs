@@ -108,7 +108,9 @@ impl Capabilities {
             "STARTTLS" => self.start_tls = true,
             "REQUIRETLS" => self.require_tls = true,
             "ENHANCEDSTATUSCODES" => self.enhanced_status_codes = true,
-            "SIZE" => self.size = Some(rest.split_whitespace().next().and_then(|n| n.parse().ok()).unwrap_or(0)),
+            "SIZE" => {
+                self.size = Some(rest.split_whitespace().next().and_then(|n| n.parse().ok()).unwrap_or(0))
+            }
             "LIMITS" => self.limits = Limits::parse(rest),
             "AUTH" => self.read_mechanisms(rest),
             _ => {}

@@ -63,10 +63,7 @@ fn without_pipelining_each_command_waits_for_its_reply() {
         feed(&mut session, &[text]).unwrap();
         wire.push(flush(&mut session));
     }
-    assert_eq!(
-        wire,
-        ["MAIL FROM:<a@x>|", "RCPT TO:<b@x>|", "RCPT TO:<c@x>|", "DATA|", "hi|.|", ""]
-    );
+    assert_eq!(wire, ["MAIL FROM:<a@x>|", "RCPT TO:<b@x>|", "RCPT TO:<c@x>|", "DATA|", "hi|.|", ""]);
     assert_eq!(outcomes(&mut session), ["1:ok(b@x)"]);
 }
 
@@ -106,8 +103,11 @@ fn with_chunking_whole_transactions_leave_back_to_back_with_rset_between() {
     submit(&mut session, 3, &["d@x"]);
     let one = "RSET|MAIL FROM:<a@x>|RCPT TO:<c@x>|BDAT 4 LAST|hi|";
     assert_eq!(flush(&mut session), one.to_owned() + &one.replace("c@x", "d@x"));
-    feed(&mut session, &["250", "250", "250 one", "250", "250", "550 no", "503 no", "250", "250", "250", "250 three"])
-        .unwrap();
+    feed(
+        &mut session,
+        &["250", "250", "250 one", "250", "250", "550 no", "503 no", "250", "250", "250", "250 three"],
+    )
+    .unwrap();
     assert_eq!(outcomes(&mut session), ["1:ok(b@x)", "2:EENVELOPE/envelope", "3:ok(d@x)"]);
     assert!(!session.awaits_reply());
 }
@@ -179,8 +179,9 @@ fn a_body_taken_after_its_sender_was_refused_is_in_doubt_and_ends_the_connection
     submit(&mut session, 1, &["b@x"]);
     submit(&mut session, 2, &["c@x"]);
     flush(&mut session);
-    let error = feed(&mut session, &["250", "250", "250", "250", "503 sender already given", "250", "250 taken"])
-        .unwrap_err();
+    let error =
+        feed(&mut session, &["250", "250", "250", "250", "503 sender already given", "250", "250 taken"])
+            .unwrap_err();
     session.lost(&error);
     assert_eq!(outcomes(&mut session), ["1:ok(b@x)", "2:EPROTOCOL/in-doubt"]);
 }

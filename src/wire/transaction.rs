@@ -14,7 +14,7 @@ use super::reply::Reply;
 #[derive(Debug)]
 pub enum Outcome {
     /// The server took it.
-    Accepted(Accepted),
+    Accepted(Box<Accepted>),
     /// It failed.
     Failed(Failure),
 }
@@ -155,8 +155,7 @@ impl Transaction {
     }
 
     pub(super) fn data_refused(&mut self, reply: &Reply) {
-        self.data_error =
-            Some(failure(Code::Envelope, "Data command failed", reply, "DATA", Phase::Data));
+        self.data_error = Some(failure(Code::Envelope, "Data command failed", reply, "DATA", Phase::Data));
     }
 
     pub(super) fn chunk_refused(&mut self, reply: &Reply) {
@@ -177,10 +176,8 @@ impl Transaction {
         } else if index < self.accepted.len() {
             let recipient = self.accepted.remove(index);
             let text = format!("Message failed for recipient {recipient}");
-            let error = Error::new(Code::Message, text)
-                .response(&*reply.text)
-                .command("DATA")
-                .at(Phase::Rejected);
+            let error =
+                Error::new(Code::Message, text).response(&*reply.text).command("DATA").at(Phase::Rejected);
             self.refused.push(Refusal { recipient, error });
         }
         self.final_reply = Some(reply.clone());
@@ -202,13 +199,13 @@ impl Transaction {
             return Outcome::Failed(Failure { error, unsent });
         }
         match self.final_reply {
-            Some(reply) if lmtp || reply.is_positive() => Outcome::Accepted(Accepted {
+            Some(reply) if lmtp || reply.is_positive() => Outcome::Accepted(Box::new(Accepted {
                 envelope: self.envelope,
                 accepted: self.accepted,
                 refused: self.refused,
                 size: self.wire_size,
                 response: reply.text,
-            }),
+            })),
             Some(reply) => {
                 let phase = if matches!(reply.class(), 4 | 5) { Phase::Rejected } else { Phase::InDoubt };
                 let error = failure(Code::Message, "Message failed", &reply, "DATA", phase);
@@ -233,7 +230,9 @@ impl Transaction {
             let unsent = own.reply_code() == Some(421);
             return Failure { error: own.fatal(), unsent };
         }
-        let phase = if self.body_begun || self.stage == Stage::Body { Phase::Data } else { Phase::Envelope };
+        let at_data = self.stage == Stage::AwaitGo && self.envelope_answered();
+        let begun = self.body_begun || self.stage == Stage::Body || at_data;
+        let phase = if begun { Phase::Data } else { Phase::Envelope };
         Failure { error: error.clone().at(phase).fatal(), unsent: true }
     }
 

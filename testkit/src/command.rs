@@ -73,6 +73,21 @@ impl<'a> Command<'a> {
     }
 }
 
+impl Command<'_> {
+    /// Whether other commands may follow it in its group (RFC 2920 §3.1).
+    pub(crate) fn groups(&self) -> bool {
+        matches!(
+            self,
+            Self::Mail(_)
+                | Self::Rcpt(_)
+                | Self::Bdat { .. }
+                | Self::Rset
+                | Self::Malformed(_)
+                | Self::Unknown
+        )
+    }
+}
+
 fn hello(verb: Verb, name: &str) -> Command<'_> {
     let valid = !name.is_empty() && !name.contains([' ', '\0']);
     if valid { Command::Hello { verb, name } } else { Command::Malformed("a host name is missing") }

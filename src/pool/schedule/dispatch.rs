@@ -77,7 +77,7 @@ impl Schedule {
         &mut self,
         connection: ConnectionId,
         id: u64,
-        result: Result<Receipt, Undelivered>,
+        result: Result<Box<Receipt>, Undelivered>,
         now: Instant,
     ) {
         let Some(job) = self.jobs.get(&id).filter(|job| job.place == Place::Sent(connection)) else { return };

@@ -20,77 +20,57 @@ const HELLO_FIRST: Reply = Reply::new(503, "5.5.1", "Send EHLO first");
 impl Server {
     /// Obeys one command line. Whether others may follow it in its group.
     pub(super) fn command(&mut self, line: &str, out: &mut Effects) -> bool {
-        let counters = &self.shared.counters;
-        match Command::parse(line) {
+        let command = Command::parse(line);
+        let groups = command.groups();
+        self.tally(&command);
+        match command {
             Command::Hello { verb, name } => {
-                count(&counters.ehlo);
                 self.step(Step::Ehlo, 0, None, out, |server| server.hello(verb, name));
-                return false;
             }
-            Command::Mail(path) => {
-                count(&counters.mail);
-                self.mail(&path, out);
-            }
-            Command::Rcpt(path) => {
-                count(&counters.rcpt);
-                let k = self.transaction.as_mut().map_or(1, |transaction| {
-                    transaction.rcpts += 1;
-                    transaction.rcpts
-                });
-                self.rcpt(k, &path, out);
-            }
-            Command::Data => {
-                count(&counters.data);
-                self.step(Step::Data, 0, None, out, Self::data);
-                return false;
-            }
+            Command::Mail(path) => self.mail(&path, out),
+            Command::Rcpt(path) => self.rcpt(&path, out),
+            Command::Data => self.step(Step::Data, 0, None, out, Self::data),
             Command::Bdat { size, last } => {
-                count(&counters.bdat);
                 self.bdat(size, last);
                 if size == 0 {
                     self.end_chunk(out);
                 }
             }
-            Command::Rset => {
-                count(&counters.rset);
-                self.step(Step::Rset, 0, None, out, |server| {
-                    server.transaction = None;
-                    OK
-                });
-            }
-            Command::Noop => {
-                count(&counters.noop);
-                self.step(Step::Noop, 0, None, out, |_| OK);
-                return false;
-            }
-            Command::Quit => {
-                count(&counters.quit);
-                self.quit(out);
-                return false;
-            }
-            Command::StartTls => {
-                self.start_tls(out);
-                return false;
-            }
+            Command::Rset => self.step(Step::Rset, 0, None, out, |server| {
+                server.transaction = None;
+                OK
+            }),
+            Command::Noop => self.step(Step::Noop, 0, None, out, |_| OK),
+            Command::Quit => self.quit(out),
+            Command::StartTls => self.start_tls(out),
             Command::Auth { mechanism, initial } => {
-                count(&counters.auth_attempts);
                 self.step(Step::Auth, 0, None, out, |server| server.auth(mechanism, initial));
-                return false;
             }
-            Command::Vrfy => {
-                self.reply(&Reply::new(252, "2.0.0", "Cannot VRFY user"), out);
-                return false;
-            }
+            Command::Vrfy => self.reply(&Reply::new(252, "2.0.0", "Cannot VRFY user"), out),
             Command::Malformed(hint) => {
-                count(&counters.bad_commands);
                 self.reply(&Reply::owned(501, "5.5.4", format!("Syntax: {hint}")), out);
             }
-            Command::Unknown => {
-                count(&counters.unknown);
-                self.reply(&Reply::new(500, "5.5.2", "Command not recognized"), out);
-            }
+            Command::Unknown => self.reply(&Reply::new(500, "5.5.2", "Command not recognized"), out),
         }
-        true
+        groups
+    }
+
+    fn tally(&self, command: &Command<'_>) {
+        let counters = &self.shared.counters;
+        count(match command {
+            Command::Hello { .. } => &counters.ehlo,
+            Command::Mail(_) => &counters.mail,
+            Command::Rcpt(_) => &counters.rcpt,
+            Command::Data => &counters.data,
+            Command::Bdat { .. } => &counters.bdat,
+            Command::Rset => &counters.rset,
+            Command::Noop => &counters.noop,
+            Command::Quit => &counters.quit,
+            Command::Auth { .. } => &counters.auth_attempts,
+            Command::Malformed(_) => &counters.bad_commands,
+            Command::Unknown => &counters.unknown,
+            Command::StartTls | Command::Vrfy => return,
+        });
     }
 
     fn hello(&mut self, verb: Verb, name: &str) -> Reply {
@@ -182,8 +162,11 @@ impl Server {
         Ok(())
     }
 
-    fn rcpt(&mut self, k: u64, path: &Path<'_>, out: &mut Effects) {
-        let before = self.transaction.as_ref().map_or(0, |transaction| transaction.to.len());
+    fn rcpt(&mut self, path: &Path<'_>, out: &mut Effects) {
+        let (k, before) = self.transaction.as_mut().map_or((1, 0), |transaction| {
+            transaction.rcpts += 1;
+            (transaction.rcpts, transaction.to.len())
+        });
         self.step(Step::Rcpt, k, Some(path.address), out, |server| {
             server.add_recipient(path).err().unwrap_or(Reply::new(250, "2.1.5", "Ok"))
         });
