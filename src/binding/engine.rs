@@ -223,18 +223,10 @@ impl Engine {
 
     /// The caller's authentication handler is done: `error` says why it failed.
     #[napi(catch_unwind)]
-    pub fn auth_done(
-        &self,
-        connection: i64,
-        command: String,
-        error: Option<String>,
-        response: Option<String>,
-    ) {
+    pub fn auth_done(&self, connection: i64, command: String, error: Option<String>, response: Option<String>) {
         let result = match error {
             None => Ok(()),
-            Some(text) => {
-                Err(Error::new(Code::Auth, text).response(response.unwrap_or_default()).command(command))
-            }
+            Some(text) => Err(Error::new(Code::Auth, text).response(response.unwrap_or_default()).command(command)),
         };
         self.pool.auth_done(number(connection), result);
     }

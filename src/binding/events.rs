@@ -57,11 +57,10 @@ impl Outbox {
         let inner =
             Arc::new(Inner { batch: Mutex::default(), callback: Mutex::new(None), asked: Mutex::default() });
         let source = Arc::downgrade(&inner);
-        let function =
-            callback.build_threadsafe_function::<()>().weak::<true>().build_callback(move |_| {
-                // Called on the JavaScript thread: take whatever has gathered by now.
-                Ok(source.upgrade().map(|inner| inner.take()).unwrap_or_default())
-            })?;
+        let function = callback.build_threadsafe_function::<()>().weak::<true>().build_callback(move |_| {
+            // Called on the JavaScript thread: take whatever has gathered by now.
+            Ok(source.upgrade().map(|inner| inner.take()).unwrap_or_default())
+        })?;
         *lock(&inner.callback) = Some(function);
         Ok(Self(inner))
     }
@@ -277,8 +276,8 @@ fn stats(snapshot: &Snapshot) -> serde_json::Value {
     json!({
         "connections": snapshot.connections.iter().map(|c| json!({
             "id": c.id, "state": c.state, "age": c.age, "messages": c.messages, "inFlight": c.in_flight,
-            "bytes": c.bytes, "peer": c.peer, "tls": c.tls.as_ref().map(|tls| &tls.0),
-            "resumed": c.tls.as_ref().map(|tls| tls.1),
+            "bytes": c.bytes, "peer": c.peer, "tls": c.tls.map(|tls| tls.0),
+            "resumed": c.tls.map(|tls| tls.1),
         })).collect::<Vec<_>>(),
         "lanes": snapshot.lanes.iter().map(|lane| json!({
             "name": lane.name, "queued": lane.queued, "bytes": lane.bytes, "oldest": lane.oldest,
