@@ -2,17 +2,17 @@
 
 #![allow(unreachable_pub, private_interfaces, reason = "the macro exports what is public, to JavaScript")]
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::AtomicU32;
 
 use bytes::Bytes;
 use napi::Env;
-use napi::bindgen_prelude::{Buffer, Either, Function};
+use napi::bindgen_prelude::{Buffer, Either, Function, Utf16String};
 use napi_derive::napi;
 use serde::Deserialize;
 
 use super::compose::part;
-use super::events::Outbox;
+use super::events::{Outbox, lock};
 use super::files::Files;
 use super::options::{Options, ResizeInput, TlsInput};
 use super::runtime::runtime;
@@ -30,6 +30,9 @@ pub struct Engine {
     pool: Pool,
     outbox: Outbox,
     streams: Streams,
+    /// Messages of this turn of the event loop: handed to the pool's thread together, it is woken
+    /// once rather than for each.
+    gathered: Mutex<Vec<Submission>>,
 }
 
 /// The envelope of a message JavaScript composes.
@@ -77,7 +80,7 @@ impl Engine {
         // A worker thread that ends takes its pools with it.
         let abandoned = pool.clone();
         env.add_env_cleanup_hook((), move |()| abandoned.abandon())?;
-        Ok(Self { pool, outbox, streams: Streams::default() })
+        Ok(Self { pool, outbox, streams: Streams::default(), gathered: Mutex::default() })
     }
 
     /// Queues a message the engine composes.
@@ -86,7 +89,7 @@ impl Engine {
         &self,
         id: i64,
         record: String,
-        parts: Vec<Either<String, Buffer>>,
+        parts: Vec<Either<Utf16String, Buffer>>,
         lane: Option<String>,
         timeout: Option<i64>,
     ) {
@@ -130,6 +133,13 @@ impl Engine {
         Ok(())
     }
 
+    /// Hands the messages queued since the last call to the pool.
+    #[napi(catch_unwind)]
+    pub fn flush(&self) {
+        let gathered = std::mem::take(&mut *lock(&self.gathered));
+        gathered.into_iter().for_each(|submission| self.pool.submit(submission));
+    }
+
     /// A piece of a streamed message. Gives false when the next one should wait for `drain`.
     #[napi(catch_unwind)]
     pub fn chunk(&self, id: i64, attempt: u32, piece: &[u8]) -> bool {
@@ -145,6 +155,7 @@ impl Engine {
     /// Gives a message up.
     #[napi(catch_unwind)]
     pub fn cancel(&self, id: i64) {
+        self.flush();
         self.pool.cancel(number(id));
     }
 
@@ -157,12 +168,14 @@ impl Engine {
     /// Closes the pool; the first `assigned` queued messages still leave unless `force`.
     #[napi(catch_unwind)]
     pub fn close(&self, force: bool, assigned: u32) {
+        self.flush();
         self.pool.close(force, assigned as usize);
     }
 
     /// Sends what is queued, then closes.
     #[napi(catch_unwind)]
     pub fn drain(&self) {
+        self.flush();
         self.pool.drain();
     }
 
@@ -242,7 +255,7 @@ impl Engine {
 
 impl Engine {
     fn submit(&self, id: i64, message: Arc<dyn Message>, lane: Option<String>, timeout: Option<i64>) {
-        self.pool.submit(Submission {
+        lock(&self.gathered).push(Submission {
             id: number(id),
             message,
             lane: lane.map(Arc::from),

@@ -13,8 +13,7 @@ use serde_json::json;
 
 use crate::error::{Error, Refusal};
 use crate::mail::Receipt;
-use crate::pool::{EventSink, PoolEvent, Snapshot};
-use crate::pool::{LogLine, Ready};
+use crate::pool::{EventSink, LogLine, Percentiles, PoolEvent, Ready, Snapshot, WindowState};
 
 /// `Weak`: waiting for events does not keep Node alive by itself; [`Outbox::hold`] does while a
 /// message is pending.
@@ -223,20 +222,43 @@ fn log_line(line: LogLine) -> (char, String) {
 }
 
 fn stats(snapshot: &Snapshot) -> serde_json::Value {
-    let totals = &snapshot.totals;
+    let (totals, latency) = (&snapshot.totals, &snapshot.latency);
     json!({
         "connections": snapshot.connections.iter().map(|c| json!({
             "id": c.id, "state": c.state, "age": c.age, "messages": c.messages, "inFlight": c.in_flight,
+            "bytes": c.bytes, "peer": c.peer, "tls": c.tls.as_ref().map(|tls| &tls.0),
+            "resumed": c.tls.as_ref().map(|tls| tls.1),
         })).collect::<Vec<_>>(),
         "lanes": snapshot.lanes.iter().map(|lane| json!({
-            "name": lane.name, "queued": lane.queued, "oldest": lane.oldest,
+            "name": lane.name, "queued": lane.queued, "bytes": lane.bytes, "oldest": lane.oldest,
         })).collect::<Vec<_>>(),
+        "delayed": snapshot.delayed,
         "queuedBytes": snapshot.queued_bytes,
-        "rateUsed": snapshot.rate_used,
+        "limiter": {
+            "rate": window(snapshot.rate), "recipients": window(snapshot.recipients),
+            "bytes": window(snapshot.bytes),
+        },
+        "learned": {
+            "messages": snapshot.learned.messages, "idle": snapshot.learned.idle,
+            "connections": snapshot.learned.connections, "rate": snapshot.learned.rate,
+        },
         "totals": {
             "sent": totals.sent, "failed": totals.failed, "inDoubt": totals.in_doubt,
             "requeued": totals.requeued, "bytes": totals.bytes, "failedByCode": totals.failed_by_code,
+            "failedByReply": totals.failed_by_reply,
             "handshakes": { "full": totals.handshakes_full, "resumed": totals.handshakes_resumed },
         },
+        "latency": {
+            "wait": percentiles(latency.wait), "connect": percentiles(latency.connect),
+            "envelope": percentiles(latency.envelope), "data": percentiles(latency.data),
+        },
     })
+}
+
+fn window(window: Option<WindowState>) -> Option<serde_json::Value> {
+    window.map(|window| json!({ "limit": window.limit, "used": window.used }))
+}
+
+fn percentiles(p: Percentiles) -> serde_json::Value {
+    json!({ "count": p.count, "mean": p.mean, "p50": p.p50, "p95": p.p95, "p99": p.p99, "max": p.max })
 }
