@@ -17,8 +17,6 @@ export declare class Engine {
   send(id: number, record: string, parts: Array<string | Buffer>, lane?: string | undefined | null, timeout?: number | undefined | null): void
   /** Queues a message whose bytes JavaScript makes when asked by an `open` event. */
   sendStreamed(id: number, envelope: string, lane?: string | undefined | null, timeout?: number | undefined | null): void
-  /** Hands the messages queued since the last call to the pool. */
-  flush(): void
   /** A piece of a streamed message. Gives false when the next one should wait for `drain`. */
   chunk(id: number, attempt: number, piece: Uint8Array): boolean
   /** A streamed message is complete, or broke. */
@@ -37,14 +35,14 @@ export declare class Engine {
   resize(bounds: string): void
   /** Starts a new generation of connections. */
   rotate(options: string, tls: TlsInput, proxyTls?: TlsInput | undefined | null): void
-  /** The token a `token` event asked for, or why there is none. */
-  token(connection: number, token?: string | undefined | null, error?: string | undefined | null): void
+  /** The token a `token` event asked for, or why there is none: a text and a code. */
+  token(connection: number, token?: string | undefined | null, error?: string | undefined | null, code?: string | undefined | null): void
   /** A line of the caller's authentication handler. */
   authCommand(connection: number, line: string): void
   /** The caller's authentication handler is done: `error` says why it failed. */
   authDone(connection: number, command: string, error?: string | undefined | null, response?: string | undefined | null): void
-  /** Asks for a snapshot. */
-  stats(id: number): void
+  /** The pool as it is now, as JSON; none when it has ended. */
+  stats(): string | null
   /** The last batch of events is dealt with: the next one may come. */
   next(): void
   /** Keeps Node alive, or no longer. */
@@ -63,16 +61,10 @@ export interface Composed {
 }
 
 /**
- * Composes messages as the engine does when it sends them, away from this thread, and gives their
- * sizes in octets. Nothing of a message with files is held.
+ * Composes a message as the engine does when it sends one, and gives its size in octets. Nothing
+ * of a message with files is held.
  */
-export declare function composedSizes(messages: Array<Crossing>): Promise<Array<number>>
-
-/** What crosses for one message: the fields of `toRecord`'s result. */
-export interface Crossing {
-  json: string
-  parts: Array<string | Buffer>
-}
+export declare function composedSize(record: string, parts: Array<string | Buffer>): Promise<number>
 
 /** TLS settings; certificates and keys as bytes. */
 export interface TlsInput {

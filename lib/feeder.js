@@ -1,5 +1,9 @@
 'use strict';
 
+const DataStream = require('nodemailer/lib/smtp-connection/data-stream');
+
+const Encoder = DataStream.default || DataStream;
+
 /**
  * Feeds the engine with the bytes of a message that nodemailer composes, as fast as the connection
  * takes them.
@@ -9,13 +13,17 @@ class Feeder {
    * @param {object} engine the native engine
    * @param {number} id the message's number
    * @param {number} attempt which attempt asked for the bytes
+   * @param {(bytes: Buffer) => void} [log] told of the bytes as they go out
    */
-  constructor(engine, id, attempt) {
+  constructor(engine, id, attempt, log) {
     this.engine = engine;
     this.id = id;
     this.attempt = attempt;
     this.error = null;
     this.done = false;
+    /** Bytes of the message before they are made fit for the wire. */
+    this.size = 0;
+    this.encoder = log ? encoder(log) : null;
   }
 
   /** Opens the message's stream and pumps it. */
@@ -34,6 +42,8 @@ class Feeder {
 
   feed(piece) {
     const bytes = typeof piece === 'string' ? Buffer.from(piece) : piece;
+    this.size += bytes.length;
+    this.encoder?.write(bytes);
     if (!this.done && !this.engine.chunk(this.id, this.attempt, bytes)) {
       this.stream.pause();
     }
@@ -50,6 +60,7 @@ class Feeder {
     }
     this.done = true;
     this.error = err || null;
+    this.encoder?.end();
     this.engine.end(this.id, this.attempt, err ? String(err.message) : null);
   }
 
@@ -61,6 +72,13 @@ class Feeder {
       this.stream.destroy?.();
     }
   }
+}
+
+/** Shows bytes as nodemailer's connection would write them. */
+function encoder(log) {
+  const stream = new Encoder();
+  stream.on('data', log);
+  return stream;
 }
 
 function prematureClose() {

@@ -1,5 +1,7 @@
 'use strict';
 
+const { setImmediate } = require('node:timers');
+
 /**
  * nodemailer's idea of idleness, counted on the JavaScript thread alone.
  *
@@ -22,6 +24,12 @@ class IdleMirror {
     this.turns = 0;
     this.scheduled = false;
     this.closed = false;
+  }
+
+  /** The bound changed. */
+  resize(max) {
+    this.max = max;
+    this.later();
   }
 
   /** A message was queued. */

@@ -2,6 +2,9 @@
 
 const XOAuth2 = require('nodemailer/lib/xoauth2');
 
+/** Mechanisms nodemailer knows, in its order of preference. */
+const MECHANISMS = ['PLAIN', 'LOGIN', 'CRAM-MD5', 'XOAUTH2'];
+
 /** OAuth2 tokens for all connections of a pool, fetched once however many of them wait. */
 class Tokens {
   /**
@@ -78,7 +81,7 @@ class CustomLogin {
       },
       method: this.method,
       extensions: event.extensions,
-      authMethods: event.mechanisms,
+      authMethods: MECHANISMS.filter((name) => event.mechanisms.includes(name)),
       maxAllowedSize: event.maxSize || false,
       sendCommand: (line, callback) => this.send(line, callback),
       resolve: () => this.finish(),
@@ -112,13 +115,16 @@ class CustomLogin {
     }
     this.lastReply = text;
     const codes = text.match(/^(\d+)(?:\s(\d+\.\d+\.\d+))?\s/);
-    const data = { command: next.line, response: text, status: 0, text };
+    const data = { command: next.line, response: text };
     if (codes) {
       data.status = Number(codes[1]) || 0;
       if (codes[2]) {
         data.code = codes[2];
       }
       data.text = text.slice(codes[0].length);
+    } else {
+      data.text = text;
+      data.status = 0;
     }
     next.callback(null, data);
   }

@@ -214,6 +214,11 @@ impl ProxyOptions {
 }
 
 impl Pool {
+    /// Whether every step of every message is told.
+    pub(super) fn is_verbose(&self) -> bool {
+        self.verbose
+    }
+
     pub(super) fn build(&self) -> PoolOptions {
         PoolOptions {
             max_connections: self.max_connections,
