@@ -1,5 +1,6 @@
 'use strict';
 
+const { AsyncResource } = require('node:async_hooks');
 const Mail = require('nodemailer/lib/mailer');
 const MailMessage = require('nodemailer/lib/mailer/mail-message');
 const shared = require('nodemailer/lib/shared');
@@ -13,45 +14,81 @@ const Message = MailMessage.default || MailMessage;
  * over as a record and composed there; every other one is composed by nodemailer.
  */
 class Transporter extends BaseMail {
-    /** Which engine does the work: `native` or `nodemailer`. Asking decides it. */
-    get engine() {
-        return this.transporter.engine;
-    }
+  /** Which engine does the work: `native` or `nodemailer`. Asking decides it. */
+  get engine() {
+    return this.transporter.engine;
+  }
 
-    /** Messages queued or on their way. */
-    pendingCount() {
-        return this.transporter.pendingCount();
-    }
+  /** Messages queued or on their way. */
+  pendingCount() {
+    return this.transporter.pendingCount();
+  }
 
-    /** The engine passes a proxy by itself, unless the caller brought a handler for it. */
-    setupProxy(proxyUrl) {
-        super.setupProxy(proxyUrl);
-        this.transporter.setProxy(proxyUrl, this.getSocket);
-        this.getSocket = false;
-    }
+  /** Sends what is queued, then closes; tells what became of it. */
+  drain(options) {
+    return this.transporter.drain(options);
+  }
 
-    /**
-     * Sends a message.
-     *
-     * @param {object} data nodemailer's message fields, and `lane` and `timeout`
-     * @param {(err: Error|null, info?: object) => void} [callback]
-     * @returns {Promise<object>|undefined} a promise if there is no callback
-     */
-    sendMail(data, callback = null) {
-        let promise;
-        let done = callback;
-        if (!done) {
-            promise = new Promise((resolve, reject) => {
-                done = shared.callbackPromise(resolve, reject);
-            });
-        }
-        if (typeof this.getSocket === 'function') {
-            this.transporter.getSocket = this.getSocket;
-            this.getSocket = false;
-        }
-        new Sending(this, new Message(this, data), done).start();
-        return promise;
+  /** Starts no further message until `resume`. */
+  pause() {
+    this.transporter.pause();
+  }
+
+  /** Goes on after `pause`. */
+  resume() {
+    this.transporter.resume();
+  }
+
+  /** Changes bounds at run time. */
+  resize(options) {
+    this.transporter.resize(options);
+  }
+
+  /** Lets new connections use other credentials or TLS options. */
+  rotate(options) {
+    this.transporter.rotate(options);
+  }
+
+  /** A snapshot of the pool. */
+  stats() {
+    return this.transporter.stats();
+  }
+
+  /** `await using`: drains. */
+  async [Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose')]() {
+    await this.transporter.drain();
+  }
+
+  /** The engine passes a proxy by itself, unless the caller brought a handler for it. */
+  setupProxy(proxyUrl) {
+    super.setupProxy(proxyUrl);
+    this.transporter.setProxy(proxyUrl, this.getSocket);
+    this.getSocket = false;
+  }
+
+  /**
+   * Sends a message.
+   *
+   * @param {object} data nodemailer's message fields, and `lane` and `timeout`
+   * @param {(err: Error|null, info?: object) => void} [callback]
+   * @returns {Promise<object>|undefined} a promise if there is no callback
+   */
+  sendMail(data, callback = null) {
+    let promise;
+    // The engine calls back from outside: the caller's asynchronous context goes with the callback.
+    let done = callback && AsyncResource.bind(callback);
+    if (!done) {
+      promise = new Promise((resolve, reject) => {
+        done = shared.callbackPromise(resolve, reject);
+      });
     }
+    if (typeof this.getSocket === 'function') {
+      this.transporter.getSocket = this.getSocket;
+      this.getSocket = false;
+    }
+    new Sending(this, new Message(this, data), done).start();
+    return promise;
+  }
 }
 
 module.exports = { Transporter };

@@ -1,6 +1,8 @@
 //! The class JavaScript sees: one pool.
 
-use std::sync::Arc;
+#![allow(unreachable_pub, private_interfaces, reason = "the macro exports what is public, to JavaScript")]
+
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::AtomicU32;
 
 use bytes::Bytes;
@@ -9,25 +11,31 @@ use napi::bindgen_prelude::{Buffer, Either, Function, Utf16String};
 use napi_derive::napi;
 use serde::Deserialize;
 
+use super::announced::Announced;
 use super::compose::part;
-use super::events::Outbox;
+use super::events::{Outbox, lock};
 use super::files::Files;
 use super::options::{Options, ResizeInput, TlsInput};
 use super::runtime::runtime;
 use super::streamed::{Streamed, Streams, stream_error};
-use crate::connection::Secret;
-use crate::error::{Code, Error};
+use crate::error::{Code, Error, SystemError};
 use crate::mail::{Dsn, Envelope, Message};
 use crate::message::Recorded;
+use crate::pool::Secret;
 use crate::pool::{Pool, Submission};
 
 /// A pool. Every method returns at once; what comes of it arrives in the callback.
 #[napi]
 #[allow(missing_debug_implementations, reason = "it holds credentials")]
-pub(super) struct Engine {
+pub struct Engine {
     pool: Pool,
     outbox: Outbox,
     streams: Streams,
+    /// Messages of this turn of the event loop: handed to the pool's thread together, it is woken
+    /// once rather than for each.
+    gathered: Mutex<Vec<Submission>>,
+    /// Tell when a message is begun, for the log.
+    announce: bool,
 }
 
 /// The envelope of a message JavaScript composes.
@@ -75,7 +83,8 @@ impl Engine {
         // A worker thread that ends takes its pools with it.
         let abandoned = pool.clone();
         env.add_env_cleanup_hook((), move |()| abandoned.abandon())?;
-        Ok(Self { pool, outbox, streams: Streams::default() })
+        let announce = options.pool.is_verbose();
+        Ok(Self { pool, outbox, streams: Streams::default(), gathered: Mutex::default(), announce })
     }
 
     /// Queues a message the engine composes.
@@ -128,6 +137,13 @@ impl Engine {
         Ok(())
     }
 
+    /// Hands the messages queued since the last call to the pool.
+    #[napi(catch_unwind)]
+    pub fn flush(&self) {
+        let gathered = std::mem::take(&mut *lock(&self.gathered));
+        gathered.into_iter().for_each(|submission| self.pool.submit(submission));
+    }
+
     /// A piece of a streamed message. Gives false when the next one should wait for `drain`.
     #[napi(catch_unwind)]
     pub fn chunk(&self, id: i64, attempt: u32, piece: &[u8]) -> bool {
@@ -143,6 +159,7 @@ impl Engine {
     /// Gives a message up.
     #[napi(catch_unwind)]
     pub fn cancel(&self, id: i64) {
+        self.flush();
         self.pool.cancel(number(id));
     }
 
@@ -155,12 +172,14 @@ impl Engine {
     /// Closes the pool; the first `assigned` queued messages still leave unless `force`.
     #[napi(catch_unwind)]
     pub fn close(&self, force: bool, assigned: u32) {
+        self.flush();
         self.pool.close(force, assigned as usize);
     }
 
     /// Sends what is queued, then closes.
     #[napi(catch_unwind)]
     pub fn drain(&self) {
+        self.flush();
         self.pool.drain();
     }
 
@@ -185,13 +204,14 @@ impl Engine {
         Ok(())
     }
 
-    /// The token a `token` event asked for, or why there is none.
+    /// The token a `token` event asked for, or why there is none: a text and a code.
     #[napi(catch_unwind)]
-    pub fn token(&self, connection: i64, token: Option<String>, error: Option<String>) {
-        let token = match token {
-            Some(token) => Ok(Secret::new(token)),
-            None => Err(Error::new(Code::Auth, error.unwrap_or_default()).command("AUTH XOAUTH2")),
-        };
+    pub fn token(&self, connection: i64, token: Option<String>, error: Option<String>, code: Option<String>) {
+        let token = token.map(Secret::new).ok_or_else(|| {
+            let error = Error::new(Code::Auth, error.unwrap_or_default()).command("AUTH XOAUTH2");
+            let code = code.unwrap_or_default();
+            if code.is_empty() { error } else { error.system(SystemError { code, ..SystemError::default() }) }
+        });
         self.pool.token(number(connection), token);
     }
 
@@ -219,10 +239,16 @@ impl Engine {
         self.pool.auth_done(number(connection), result);
     }
 
-    /// Asks for a snapshot.
+    /// The pool as it is now, as JSON; none when it has ended.
     #[napi(catch_unwind)]
-    pub fn stats(&self, id: i64) {
-        self.pool.stats(number(id));
+    pub fn stats(&self) -> Option<String> {
+        self.outbox.snapshot(|id| self.pool.stats(id))
+    }
+
+    /// The last batch of events is dealt with: the next one may come.
+    #[napi(catch_unwind)]
+    pub fn next(&self) {
+        self.outbox.next();
     }
 
     /// Keeps Node alive, or no longer.
@@ -234,12 +260,14 @@ impl Engine {
 
 impl Engine {
     fn submit(&self, id: i64, message: Arc<dyn Message>, lane: Option<String>, timeout: Option<i64>) {
-        self.pool.submit(Submission {
-            id: number(id),
-            message,
-            lane: lane.map(Arc::from),
-            timeout: timeout.map(number),
-        });
+        let id = number(id);
+        let message = if self.announce {
+            Arc::new(Announced { id, message, outbox: self.outbox.clone() })
+        } else {
+            message
+        };
+        let submission = Submission { id, message, lane: lane.map(Arc::from), timeout: timeout.map(number) };
+        lock(&self.gathered).push(submission);
     }
 }
 

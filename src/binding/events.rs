@@ -3,7 +3,10 @@
 //! A batch is JSON made on the engine's threads: one string crosses and one parse reads it, which
 //! costs the JavaScript thread less than a property call for every field.
 
+use std::fmt;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use napi::bindgen_prelude::Function;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
@@ -11,14 +14,17 @@ use napi::{Env, Status};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::connection::{LogLine, Ready};
 use crate::error::{Error, Refusal};
 use crate::mail::Receipt;
-use crate::pool::{EventSink, PoolEvent, Snapshot};
+use crate::pool::{EventSink, LogLine, Percentiles, PoolEvent, Ready, Snapshot, WindowState};
 
 /// `Weak`: waiting for events does not keep Node alive by itself; [`Outbox::hold`] does while a
 /// message is pending.
 type Callback = ThreadsafeFunction<(), (), String, Status, false, true>;
+
+/// How long a snapshot may take. The pool's task makes it between two inputs, within microseconds;
+/// a pool that has ended makes none.
+const SNAPSHOT_PATIENCE: Duration = Duration::from_millis(250);
 
 /// The events of one pool that JavaScript has not seen yet.
 #[derive(Clone)]
@@ -27,20 +33,29 @@ pub(super) struct Outbox(Arc<Inner>);
 struct Inner {
     batch: Mutex<Batch>,
     callback: Mutex<Option<Callback>>,
+    asked: Mutex<Asked>,
+}
+
+/// The snapshot JavaScript waits for.
+#[derive(Default)]
+struct Asked {
+    id: u64,
+    answer: Option<SyncSender<String>>,
 }
 
 #[derive(Default)]
 struct Batch {
     /// A JSON array without its closing bracket.
     json: String,
-    /// A call is under way that will take it.
+    /// A call is under way, or JavaScript is dealing with the last batch.
     announced: bool,
 }
 
 impl Outbox {
     /// An outbox that empties itself into `callback`.
     pub(super) fn new(callback: &Function<'_, String, ()>) -> napi::Result<Self> {
-        let inner = Arc::new(Inner { batch: Mutex::default(), callback: Mutex::new(None) });
+        let inner =
+            Arc::new(Inner { batch: Mutex::default(), callback: Mutex::new(None), asked: Mutex::default() });
         let source = Arc::downgrade(&inner);
         let function =
             callback.build_threadsafe_function::<()>().weak::<true>().build_callback(move |_| {
@@ -75,16 +90,58 @@ impl Outbox {
         }
         batch.announced = true;
         drop(batch);
-        if let Some(callback) = lock(&self.0.callback).as_ref() {
-            callback.call((), ThreadsafeFunctionCallMode::NonBlocking);
+        self.0.announce();
+    }
+
+    /// Asks for a snapshot and waits for it.
+    pub(super) fn snapshot(&self, ask: impl FnOnce(u64)) -> Option<String> {
+        let (answer, snapshot) = sync_channel(1);
+        let mut asked = lock(&self.0.asked);
+        asked.id += 1;
+        asked.answer = Some(answer);
+        let id = asked.id;
+        drop(asked);
+        ask(id);
+        snapshot.recv_timeout(SNAPSHOT_PATIENCE).ok()
+    }
+
+    /// Hands a snapshot to whoever waits for it; one that came too late is dropped.
+    fn answer(&self, id: u64, snapshot: &Snapshot) {
+        let mut asked = lock(&self.0.asked);
+        if asked.id == id
+            && let Some(answer) = asked.answer.take()
+        {
+            let _ = answer.send(stats(snapshot).to_string());
+        }
+    }
+
+    /// JavaScript has dealt with a batch. The next one is announced only now, so that other work
+    /// on the event loop gets its turn in between.
+    pub(super) fn next(&self) {
+        let mut batch = lock(&self.0.batch);
+        batch.announced = !batch.json.is_empty();
+        if batch.announced {
+            drop(batch);
+            self.0.announce();
         }
     }
 }
 
+impl fmt::Debug for Outbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Outbox")
+    }
+}
+
 impl Inner {
+    fn announce(&self) {
+        if let Some(callback) = lock(&self.callback).as_ref() {
+            callback.call((), ThreadsafeFunctionCallMode::NonBlocking);
+        }
+    }
+
     fn take(&self) -> String {
         let mut batch = lock(&self.batch);
-        batch.announced = false;
         let mut json = std::mem::take(&mut batch.json);
         if !json.is_empty() {
             json.push(']');
@@ -95,7 +152,14 @@ impl Inner {
 
 impl EventSink for Outbox {
     fn deliver(&mut self, events: Vec<PoolEvent>) {
-        self.push(events.into_iter().map(event));
+        let told = events.into_iter().filter_map(|told| match told {
+            PoolEvent::Stats(id, snapshot) => {
+                self.answer(id, &snapshot);
+                None
+            }
+            other => Some(event(other)),
+        });
+        self.push(told);
     }
 }
 
@@ -138,7 +202,7 @@ fn event(event: PoolEvent) -> serde_json::Value {
             "k": "log", "c": connection, "lines": lines.into_iter().map(log_line).collect::<Vec<_>>(),
         }),
         PoolEvent::Ended => json!({ "k": "ended" }),
-        PoolEvent::Stats(id, snapshot) => json!({ "k": "stats", "id": id, "s": stats(&snapshot) }),
+        PoolEvent::Stats(..) => serde_json::Value::Null,
         PoolEvent::TlsIncompatible(error) => json!({ "k": "tlsIncompatible", "e": failure(&error) }),
         PoolEvent::Crashed(error) => json!({ "k": "crashed", "e": failure(&error) }),
     }
@@ -209,20 +273,43 @@ fn log_line(line: LogLine) -> (char, String) {
 }
 
 fn stats(snapshot: &Snapshot) -> serde_json::Value {
-    let totals = &snapshot.totals;
+    let (totals, latency) = (&snapshot.totals, &snapshot.latency);
     json!({
         "connections": snapshot.connections.iter().map(|c| json!({
             "id": c.id, "state": c.state, "age": c.age, "messages": c.messages, "inFlight": c.in_flight,
+            "bytes": c.bytes, "peer": c.peer, "tls": c.tls.as_ref().map(|tls| &tls.0),
+            "resumed": c.tls.as_ref().map(|tls| tls.1),
         })).collect::<Vec<_>>(),
         "lanes": snapshot.lanes.iter().map(|lane| json!({
-            "name": lane.name, "queued": lane.queued, "oldest": lane.oldest,
+            "name": lane.name, "queued": lane.queued, "bytes": lane.bytes, "oldest": lane.oldest,
         })).collect::<Vec<_>>(),
+        "delayed": snapshot.delayed,
         "queuedBytes": snapshot.queued_bytes,
-        "rateUsed": snapshot.rate_used,
+        "limiter": {
+            "rate": window(snapshot.rate), "recipients": window(snapshot.recipients),
+            "bytes": window(snapshot.bytes),
+        },
+        "learned": {
+            "messages": snapshot.learned.messages, "idle": snapshot.learned.idle,
+            "connections": snapshot.learned.connections, "rate": snapshot.learned.rate,
+        },
         "totals": {
             "sent": totals.sent, "failed": totals.failed, "inDoubt": totals.in_doubt,
             "requeued": totals.requeued, "bytes": totals.bytes, "failedByCode": totals.failed_by_code,
+            "failedByReply": totals.failed_by_reply,
             "handshakes": { "full": totals.handshakes_full, "resumed": totals.handshakes_resumed },
         },
+        "latency": {
+            "wait": percentiles(latency.wait), "connect": percentiles(latency.connect),
+            "envelope": percentiles(latency.envelope), "data": percentiles(latency.data),
+        },
     })
+}
+
+fn window(window: Option<WindowState>) -> Option<serde_json::Value> {
+    window.map(|window| json!({ "limit": window.limit, "used": window.used }))
+}
+
+fn percentiles(p: Percentiles) -> serde_json::Value {
+    json!({ "count": p.count, "mean": p.mean, "p50": p.p50, "p95": p.p95, "p99": p.p99, "max": p.max })
 }

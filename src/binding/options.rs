@@ -9,10 +9,10 @@ use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
 use serde::Deserialize;
 
-use crate::connection::{Credentials, HandshakeOptions, Pipelining, Secret, Settings};
 use crate::error::{Code, Error, Result};
-use crate::net::{Proxy, ProxyKind, Target, Tls, TlsOptions, TlsVersion};
+use crate::pool::{Credentials, HandshakeOptions, Pipelining, Secret, Settings};
 use crate::pool::{LaneWeight, PoolOptions, RateLimit, Resize};
+use crate::pool::{Proxy, ProxyKind, Target, Tls, TlsOptions, TlsVersion};
 
 /// Everything a pool needs. Durations are in milliseconds.
 #[derive(Deserialize)]
@@ -214,6 +214,11 @@ impl ProxyOptions {
 }
 
 impl Pool {
+    /// Whether every step of every message is told.
+    pub(super) fn is_verbose(&self) -> bool {
+        self.verbose
+    }
+
     pub(super) fn build(&self) -> PoolOptions {
         PoolOptions {
             max_connections: self.max_connections,

@@ -165,7 +165,7 @@ impl<S: Socket, T> Driver<'_, S, T> {
     }
 
     fn read_replies(&mut self) -> Result<()> {
-        while let Some(reply) = self.reader.next()? {
+        while let Some(reply) = self.reader.next_reply()? {
             self.deadline.progress();
             let outcome = self.session.reply(&reply);
             self.handle_events();
@@ -437,7 +437,7 @@ impl<S: Socket, T> Driver<'_, S, T> {
         }
     }
 
-    fn settle(&self, id: u64, result: Result<Receipt, Undelivered>) {
+    fn settle(&self, id: u64, result: Result<Box<Receipt>, Undelivered>) {
         self.reports.send(Report::Settled { id, result });
     }
 

@@ -19,9 +19,9 @@ use tokio::time::Instant;
 
 use crate::error::{Error, Phase};
 use crate::mail::{Message, Receipt};
-use crate::net::{Target, TlsInfo};
 use crate::wire::Accepted;
 
+pub use crate::net::{Proxy, ProxyKind, Target, Tls, TlsInfo, TlsOptions, TlsVersion};
 pub use crate::wire::{Credentials, HandshakeOptions, LogLine, Secret};
 
 pub use ladder::Ladder;
@@ -79,7 +79,7 @@ pub enum Report {
         /// The job's number.
         id: u64,
         /// What became of it.
-        result: Result<Receipt, Undelivered>,
+        result: Result<Box<Receipt>, Undelivered>,
     },
     /// The number of messages it takes at once changed.
     Depth(usize),

@@ -115,7 +115,7 @@ impl<S: Socket, T> Setup<'_, S, T> {
         let (phase, deadline) = self.deadline();
         let mut buffer = [0; 4096];
         loop {
-            if let Some(reply) = self.reader.next().map_err(|error| error.at(phase))? {
+            if let Some(reply) = self.reader.next_reply().map_err(|error| error.at(phase))? {
                 return Ok(reply);
             }
             let read = tokio::select! {
@@ -248,7 +248,7 @@ impl<S: Socket, T> Setup<'_, S, T> {
     }
 
     fn desync(&mut self) -> Error {
-        let surplus = self.reader.next().ok().flatten().map(|reply| reply.text).unwrap_or_default();
+        let surplus = self.reader.next_reply().ok().flatten().map(|reply| reply.text).unwrap_or_default();
         Error::new(Code::Protocol, "Unexpected Response")
             .response(surplus)
             .command("CONN")

@@ -14,7 +14,7 @@ use super::reply::Reply;
 #[derive(Debug)]
 pub enum Outcome {
     /// The server took it.
-    Accepted(Accepted),
+    Accepted(Box<Accepted>),
     /// It failed.
     Failed(Failure),
 }
@@ -199,13 +199,13 @@ impl Transaction {
             return Outcome::Failed(Failure { error, unsent });
         }
         match self.final_reply {
-            Some(reply) if lmtp || reply.is_positive() => Outcome::Accepted(Accepted {
+            Some(reply) if lmtp || reply.is_positive() => Outcome::Accepted(Box::new(Accepted {
                 envelope: self.envelope,
                 accepted: self.accepted,
                 refused: self.refused,
                 size: self.wire_size,
                 response: reply.text,
-            }),
+            })),
             Some(reply) => {
                 let phase = if matches!(reply.class(), 4 | 5) { Phase::Rejected } else { Phase::InDoubt };
                 let error = failure(Code::Message, "Message failed", &reply, "DATA", phase);
