@@ -77,6 +77,19 @@ describe('a record', () => {
   });
 });
 
+describe('hostile addresses', () => {
+  const long = (text) => text.repeat(50000);
+
+  test.each([' ', 'a ', '"a ', 'a@b-', 'a@b.', 'a@xn--', 'a.', 'a <', 'a@b.c ,', '<'])(
+    'take time in proportion to their length: %j',
+    (unit) => {
+      const start = process.hrtime.bigint();
+      record({ to: `${long(unit)}!` });
+      expect(Number(process.hrtime.bigint() - start) / 1e6).toBeLessThan(2000);
+    },
+  );
+});
+
 describe('what goes with the transaction', () => {
   const facts = (data) => JSON.parse(record({ to: 'a@b.example', ...data }).json);
 

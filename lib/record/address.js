@@ -15,7 +15,8 @@ const ADDRESS = `${LOCAL}@${DOMAIN}`;
 const WORD = '[^\\s\\x00-\\x1f\\x7f"(),:;<>@[\\]\\\\]+';
 const QUOTED = '[^\\s\\x00-\\x1f\\x7f"\\\\]+';
 const NAME = `(?:${WORD}(?: +${WORD})*|"(?:${QUOTED}(?: +${QUOTED})*)?")`;
-const MAILBOX = `(?:${ADDRESS}|(?:${NAME})? *<${ADDRESS}>)`;
+// white space has one place between any two things: a pattern that can choose takes quadratic time
+const MAILBOX = `(?:${ADDRESS}|(?:${NAME} *)?<${ADDRESS}>)`;
 
 /** One address without a name. */
 const SIMPLE_ADDRESS = new RegExp(`^${ADDRESS}$`, 'i');
