@@ -2,8 +2,8 @@
 
 #![allow(unreachable_pub, private_interfaces, reason = "the macro exports what is public, to JavaScript")]
 
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use napi::Env;
@@ -223,10 +223,18 @@ impl Engine {
 
     /// The caller's authentication handler is done: `error` says why it failed.
     #[napi(catch_unwind)]
-    pub fn auth_done(&self, connection: i64, command: String, error: Option<String>, response: Option<String>) {
+    pub fn auth_done(
+        &self,
+        connection: i64,
+        command: String,
+        error: Option<String>,
+        response: Option<String>,
+    ) {
         let result = match error {
             None => Ok(()),
-            Some(text) => Err(Error::new(Code::Auth, text).response(response.unwrap_or_default()).command(command)),
+            Some(text) => {
+                Err(Error::new(Code::Auth, text).response(response.unwrap_or_default()).command(command))
+            }
         };
         self.pool.auth_done(number(connection), result);
     }

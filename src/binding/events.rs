@@ -57,10 +57,11 @@ impl Outbox {
         let inner =
             Arc::new(Inner { batch: Mutex::default(), callback: Mutex::new(None), asked: Mutex::default() });
         let source = Arc::downgrade(&inner);
-        let function = callback.build_threadsafe_function::<()>().weak::<true>().build_callback(move |_| {
-            // Called on the JavaScript thread: take whatever has gathered by now.
-            Ok(source.upgrade().map(|inner| inner.take()).unwrap_or_default())
-        })?;
+        let function =
+            callback.build_threadsafe_function::<()>().weak::<true>().build_callback(move |_| {
+                // Called on the JavaScript thread: take whatever has gathered by now.
+                Ok(source.upgrade().map(|inner| inner.take()).unwrap_or_default())
+            })?;
         *lock(&inner.callback) = Some(function);
         Ok(Self(inner))
     }

@@ -226,19 +226,22 @@ impl<S: Socket, T> Driver<'_, S, T> {
         } else {
             return Ok(());
         }
-        self.give_up(id, reason.at_if_unset(Phase::Queue));
+        self.give_up(id, reason.at_if_unset(Phase::Queue), false);
         Ok(())
     }
 
     fn cancel_begun(&mut self, at: usize, id: u64, reason: Error) -> Result<(), End> {
         let (sequence, _) = self.deliveries.remove(at);
-        let (phase, outcome) = match self.session.progress(sequence) {
+        let progress = self.session.progress(sequence);
+        let body_read = matches!(progress, Some(Progress::Body | Progress::Ended));
+        let (phase, outcome) = match progress {
             None | Some(Progress::Waiting) => {
                 self.session.withdraw(sequence);
                 (Phase::Queue, Ok(()))
             }
             // Its body will not be opened when its turn comes.
             Some(Progress::Envelope) => (Phase::Envelope, Ok(())),
+            Some(Progress::Data) => (Phase::Data, Ok(())),
             Some(Progress::Ended) => (Phase::InDoubt, Ok(())),
             Some(Progress::Body) => {
                 self.body = None;
@@ -246,13 +249,13 @@ impl<S: Socket, T> Driver<'_, S, T> {
                 (Phase::Data, if goes_on { Ok(()) } else { Err(End::Failed(closed_unexpectedly(None))) })
             }
         };
-        self.give_up(id, reason.at(phase));
+        self.give_up(id, reason.at(phase), body_read);
         self.handle_events();
         outcome
     }
 
-    fn give_up(&self, id: u64, error: Error) {
-        self.settle(id, Err(Undelivered { error, unsent: false, body_read: false }));
+    fn give_up(&self, id: u64, error: Error, body_read: bool) {
+        self.settle(id, Err(Undelivered { error, unsent: false, body_read }));
     }
 
     fn poll_prepare(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {

@@ -14,7 +14,7 @@ type Part = &'static [(&'static str, usize)];
 const STEPS: [(Part, &str, &str); 4] = [
     (&[("", 3)], "1:EABORT/envelope", "2:ECONNECTION/envelope!"),
     (&[("", 3), ("250 ok|", 0)], "1:EABORT/envelope", "2:ECONNECTION/envelope!"),
-    (&[("", 3), ("250 ok|250 ok|", 0)], "1:EABORT/envelope", "2:ECONNECTION/envelope!"),
+    (&[("", 3), ("250 ok|250 ok|", 0)], "1:EABORT/data", "2:ECONNECTION/envelope!"),
     (&[("", 3), ("250 ok|250 ok|354 go|", 5)], "1:EABORT/in-doubt*", "2:ECONNECTION/envelope!"),
 ];
 

@@ -195,7 +195,7 @@ impl Rig {
                     let read = if undelivered.body_read { "*" } else { "" };
                     return format!("{id}:{}/{phase}{unsent}{read}", undelivered.error.code().name());
                 }
-                Some(Report::Log(_)) => {}
+                Some(Report::Log(_) | Report::Depth(_)) => {}
                 Some(report) => return format!("{report:?}"),
                 None => return "gone".into(),
             }
