@@ -157,7 +157,7 @@ impl Bed {
     }
 
     fn ok(&mut self, connection: ConnectionId, id: u64) {
-        self.schedule.settled(connection, id, Ok(receipt()), self.now);
+        self.schedule.settled(connection, id, Ok(Box::new(receipt())), self.now);
         self.go();
     }
 
