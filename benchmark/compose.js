@@ -16,7 +16,7 @@ const { toRecord } = require('../lib/record');
 const MAILER = { options: {}, _defaults: {} };
 const MB = 1024 * 1024;
 /** Messages in flight. */
-const BATCH = 5;
+const BATCH = 20;
 
 /** Composes with nodemailer and reads the message to its end. */
 async function nodemailer(data) {
