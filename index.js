@@ -13,38 +13,38 @@ const { Transporter } = require('./lib/transporter');
  * @param {object} [defaults] fields every message has unless it says otherwise
  */
 function createTransport(transporter, defaults) {
-    const options = poolOptions(transporter);
-    return options
-        ? new Transporter(new Pool(options), options, defaults)
-        : nodemailer.createTransport(transporter, defaults);
+  const options = poolOptions(transporter);
+  return options
+    ? new Transporter(new Pool(options), options, defaults)
+    : nodemailer.createTransport(transporter, defaults);
 }
 
 /** Options that ask for a pool, with a URL's in them as nodemailer merges them. */
 function poolOptions(transporter) {
-    if (typeof transporter === 'string') {
-        const parsed = /^(smtps?|direct):/i.test(transporter) && shared.parseConnectionUrl(transporter);
-        return parsed?.pool ? parsed : null;
-    }
-    if (!transporter || typeof transporter !== 'object' || typeof transporter.send === 'function') {
-        return null;
-    }
-    if (!transporter.url) {
-        return transporter.pool ? transporter : null;
-    }
-    const parsed = shared.parseConnectionUrl(transporter.url);
-    const others = shared.copyOwnKeys({}, transporter, key => key === 'url');
-    const options = shared.assign(false, others, parsed);
-    return options.pool ? options : null;
+  if (typeof transporter === 'string') {
+    const parsed = /^(smtps?|direct):/i.test(transporter) && shared.parseConnectionUrl(transporter);
+    return parsed?.pool ? parsed : null;
+  }
+  if (!transporter || typeof transporter !== 'object' || typeof transporter.send === 'function') {
+    return null;
+  }
+  if (!transporter.url) {
+    return transporter.pool ? transporter : null;
+  }
+  const parsed = shared.parseConnectionUrl(transporter.url);
+  const others = shared.copyOwnKeys({}, transporter, (key) => key === 'url');
+  const options = shared.assign(false, others, parsed);
+  return options.pool ? options : null;
 }
 
 /** The pool as a transport object, for `nodemailer.createTransport(postpool.pool(options))`. */
 function pool(options) {
-    return new Pool(options);
+  return new Pool(options);
 }
 
 module.exports = {
-    createTransport,
-    createTestAccount: nodemailer.createTestAccount,
-    getTestMessageUrl: nodemailer.getTestMessageUrl,
-    pool,
+  createTransport,
+  createTestAccount: nodemailer.createTestAccount,
+  getTestMessageUrl: nodemailer.getTestMessageUrl,
+  pool,
 };

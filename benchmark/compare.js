@@ -12,7 +12,7 @@ const LIBRARIES = ['nodemailer', 'postpool'];
 const RUN_LIMIT = 15 * 60 * 1000;
 const WARM_UP_SHARE = 0.1;
 const WARM_UP_LEAST = 20;
-const WARM_UP_MOST = 1000;
+const WARM_UP_MOST = 2000;
 // A sink's count may arrive a little after its last reply.
 const COUNT_PATIENCE = 100;
 const COUNT_PAUSE = 10;

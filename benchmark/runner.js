@@ -2,10 +2,13 @@
 'use strict';
 
 const { monitorEventLoopDelay, performance } = require('node:perf_hooks');
+const { setTimeout: sleep } = require('node:timers/promises');
 const { WORKLOADS } = require('./workloads');
 
 // The monitor's timer measures how late it is, its own period included.
 const PERIOD = 1;
+// It sees a delay only between two of its own ticks, so it gets some before and after the work.
+const TICKS = 5 * PERIOD;
 const LIBRARIES = { nodemailer: () => require('nodemailer'), postpool: () => require('..') };
 
 /** Sends messages, `depth` of them at a time, and counts what came of them. */
@@ -32,18 +35,20 @@ function sendAll(transporter, make, { first, count, depth }) {
 /** Runs one measurement and gives its figures, per message where that makes sense. */
 async function measure(transporter, make, job) {
   const delay = monitorEventLoopDelay({ resolution: PERIOD });
+  delay.enable();
+  await sleep(TICKS);
   const rss = process.memoryUsage.rss();
   const cpu = process.cpuUsage();
   const loop = performance.eventLoopUtilization();
   const started = performance.now();
-  delay.enable();
   const { finished, outcome } = sendAll(transporter, make, job);
   const handedOver = performance.now() - started;
   await finished;
   const milliseconds = performance.now() - started;
-  delay.disable();
   const used = process.cpuUsage(cpu);
   const busy = performance.eventLoopUtilization(loop).active;
+  await sleep(TICKS);
+  delay.disable();
   return {
     seconds: milliseconds / 1000,
     rate: (job.count / milliseconds) * 1000,

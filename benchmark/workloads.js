@@ -72,9 +72,9 @@ function partlyRefused(number) {
 }
 
 const WORKLOADS = {
-  small: { make: () => small, messages: 8000, depth: 20 },
-  newsletter: { make: () => newsletter, messages: 1500, depth: 20 },
-  'buffer-1mb': { make: () => withBuffer(MEGABYTE), messages: 100, depth: 4 },
+  small: { make: () => small, messages: 16_000, depth: 20 },
+  newsletter: { make: () => newsletter, messages: 3000, depth: 20 },
+  'buffer-1mb': { make: () => withBuffer(MEGABYTE), messages: 200, depth: 4 },
   'buffer-5mb': { make: () => withBuffer(5 * MEGABYTE), messages: 25, depth: 2 },
   'path-1mb': { make: () => withPath(MEGABYTE), messages: 100, depth: 4 },
   'path-5mb': { make: () => withPath(5 * MEGABYTE), messages: 25, depth: 2 },

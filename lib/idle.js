@@ -9,76 +9,76 @@
  * so the `idle` event comes at the moments a nodemailer user knows.
  */
 class IdleMirror {
-    /**
-     * @param {number} max `maxConnections`
-     * @param {() => void} onIdle called when the queue has room again
-     */
-    constructor(max, onIdle) {
-        this.max = max;
-        this.onIdle = onIdle;
-        this.idling = true;
-        this.queued = 0;
-        this.assigned = 0;
+  /**
+   * @param {number} max `maxConnections`
+   * @param {() => void} onIdle called when the queue has room again
+   */
+  constructor(max, onIdle) {
+    this.max = max;
+    this.onIdle = onIdle;
+    this.idling = true;
+    this.queued = 0;
+    this.assigned = 0;
+    this.turns = 0;
+    this.scheduled = false;
+    this.closed = false;
+  }
+
+  /** A message was queued. */
+  added() {
+    this.queued++;
+    if (this.idling && this.queued >= this.max) {
+      this.idling = false;
+    }
+    this.later();
+  }
+
+  /** A message settled. */
+  removed() {
+    if (this.assigned > 0) {
+      this.assigned--;
+    } else {
+      this.queued--;
+    }
+    this.later();
+  }
+
+  /** One turn for each message, all of a tick together. */
+  later() {
+    this.turns++;
+    if (!this.scheduled) {
+      this.scheduled = true;
+      setImmediate(() => {
+        const { turns } = this;
         this.turns = 0;
         this.scheduled = false;
-        this.closed = false;
-    }
-
-    /** A message was queued. */
-    added() {
-        this.queued++;
-        if (this.idling && this.queued >= this.max) {
-            this.idling = false;
+        for (let i = 0; i < turns && !this.closed; i++) {
+          this.turn();
         }
-        this.later();
+      });
     }
+  }
 
-    /** A message settled. */
-    removed() {
-        if (this.assigned > 0) {
-            this.assigned--;
-        } else {
-            this.queued--;
-        }
-        this.later();
+  turn() {
+    if (!this.queued) {
+      this.becomeIdle();
+    } else if (this.assigned >= this.max) {
+      this.idling = false;
+    } else {
+      if (this.queued < this.max) {
+        this.becomeIdle();
+      }
+      this.queued--;
+      this.assigned++;
     }
+  }
 
-    /** One turn for each message, all of a tick together. */
-    later() {
-        this.turns++;
-        if (!this.scheduled) {
-            this.scheduled = true;
-            setImmediate(() => {
-                const { turns } = this;
-                this.turns = 0;
-                this.scheduled = false;
-                for (let i = 0; i < turns && !this.closed; i++) {
-                    this.turn();
-                }
-            });
-        }
+  becomeIdle() {
+    if (!this.idling) {
+      this.idling = true;
+      this.onIdle();
     }
-
-    turn() {
-        if (!this.queued) {
-            this.becomeIdle();
-        } else if (this.assigned >= this.max) {
-            this.idling = false;
-        } else {
-            if (this.queued < this.max) {
-                this.becomeIdle();
-            }
-            this.queued--;
-            this.assigned++;
-        }
-    }
-
-    becomeIdle() {
-        if (!this.idling) {
-            this.idling = true;
-            this.onIdle();
-        }
-    }
+  }
 }
 
 module.exports = { IdleMirror };

@@ -16,54 +16,54 @@ const AWS_REGION = /^[a-z]{2}(?:-[a-z]+)+-\d+$/;
  * @param {string} [host] the server's name
  */
 function toInfo(event, ehlo, host) {
-    const info = {
-        accepted: event.accepted || event.to.slice(),
-        rejected: event.refused ? event.refused.map(({ recipient }) => recipient) : [],
-    };
-    if (ehlo && ehlo.length) {
-        info.ehlo = ehlo.slice();
-    }
-    if (event.refused) {
-        info.rejectedErrors = event.refused.map(toRefusal);
-    }
-    info.envelopeTime = event.et;
-    info.messageTime = event.mt;
-    info.messageSize = event.ms;
-    info.response = event.r;
-    const serverMessageId = readServerMessageId(event.r, host);
-    if (serverMessageId) {
-        info.serverMessageId = serverMessageId;
-    }
-    info.envelope = { from: event.from, to: event.to };
-    info.messageId = event.mid;
-    return info;
+  const info = {
+    accepted: event.accepted || event.to.slice(),
+    rejected: event.refused ? event.refused.map(({ recipient }) => recipient) : [],
+  };
+  if (ehlo && ehlo.length) {
+    info.ehlo = ehlo.slice();
+  }
+  if (event.refused) {
+    info.rejectedErrors = event.refused.map(toRefusal);
+  }
+  info.envelopeTime = event.et;
+  info.messageTime = event.mt;
+  info.messageSize = event.ms;
+  info.response = event.r;
+  const serverMessageId = readServerMessageId(event.r, host);
+  if (serverMessageId) {
+    info.serverMessageId = serverMessageId;
+  }
+  info.envelope = { from: event.from, to: event.to };
+  info.messageId = event.mid;
+  return info;
 }
 
 /** The Message-ID that Microsoft 365 and Amazon SES name in their final reply. */
 function readServerMessageId(response, host) {
-    if (!response.startsWith('250 ')) {
-        return undefined;
-    }
-    const reply = response.trim();
-    const outlook = reply.match(OUTLOOK_REPLY);
-    if (outlook) {
-        return outlook[1];
-    }
-    const ses = reply.match(SES_REPLY);
-    const region = ses && host && sesRegion(host);
-    if (!region) {
-        return undefined;
-    }
-    const domain = region === 'us-east-1' ? 'email' : region;
-    return `<${ses[1].toLowerCase()}@${domain}.amazonses.com>`;
+  if (!response.startsWith('250 ')) {
+    return undefined;
+  }
+  const reply = response.trim();
+  const outlook = reply.match(OUTLOOK_REPLY);
+  if (outlook) {
+    return outlook[1];
+  }
+  const ses = reply.match(SES_REPLY);
+  const region = ses && host && sesRegion(host);
+  if (!region) {
+    return undefined;
+  }
+  const domain = region === 'us-east-1' ? 'email' : region;
+  return `<${ses[1].toLowerCase()}@${domain}.amazonses.com>`;
 }
 
 function sesRegion(host) {
-    const labels = host.toLowerCase().replace(/\.$/, '').split('.');
-    if (!SES_DOMAINS.includes(labels.slice(-2).join('.'))) {
-        return undefined;
-    }
-    return labels.slice(0, -2).find(label => AWS_REGION.test(label));
+  const labels = host.toLowerCase().replace(/\.$/, '').split('.');
+  if (!SES_DOMAINS.includes(labels.slice(-2).join('.'))) {
+    return undefined;
+  }
+  return labels.slice(0, -2).find((label) => AWS_REGION.test(label));
 }
 
 module.exports = { toInfo };

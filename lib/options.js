@@ -22,207 +22,207 @@ class Foreign extends Error {}
  *   made of, or why nodemailer's pool has to do the work
  */
 function engineOptions(options, mailer) {
-    try {
-        return native(options, mailer);
-    } catch (err) {
-        if (err instanceof Foreign) {
-            return { fallback: err.message };
-        }
-        throw err;
+  try {
+    return native(options, mailer);
+  } catch (err) {
+    if (err instanceof Foreign) {
+      return { fallback: err.message };
     }
+    throw err;
+  }
 }
 
 function native(options, mailer) {
-    refuseSockets(options, mailer);
-    const tls = take(normaliseTls(options));
-    const proxy = take(normaliseProxy(options));
-    const { tls: proxyTls, ...proxyFields } = proxy || {};
-    const fields = {
-        ...endpoint(options),
-        ...session(options),
-        ...times(options),
-        ...login(options),
-        proxy: proxy && proxyFields,
-        pool: poolOptions(options),
-    };
-    return { json: JSON.stringify(fields), tls, proxyTls };
+  refuseSockets(options, mailer);
+  const tls = take(normaliseTls(options));
+  const proxy = take(normaliseProxy(options));
+  const { tls: proxyTls, ...proxyFields } = proxy || {};
+  const fields = {
+    ...endpoint(options),
+    ...session(options),
+    ...times(options),
+    ...login(options),
+    proxy: proxy && proxyFields,
+    pool: poolOptions(options),
+  };
+  return { json: JSON.stringify(fields), tls, proxyTls };
 }
 
 function refuseSockets(options, mailer) {
-    for (const key of ['getSocket', 'socket', 'connection', 'secured']) {
-        if (options[key]) {
-            throw new Foreign(key);
-        }
+  for (const key of ['getSocket', 'socket', 'connection', 'secured']) {
+    if (options[key]) {
+      throw new Foreign(key);
     }
-    if (typeof mailer?.transporter?.ownGetSocket === 'function') {
-        throw new Foreign('getSocket');
-    }
-    const protocol = typeof options.proxy === 'string' && options.proxy.split(':')[0].toLowerCase();
-    if (protocol && mailer?.meta?.has(`proxy_handler_${protocol}`)) {
-        throw new Foreign(`proxy_handler_${protocol}`);
-    }
+  }
+  if (typeof mailer?.transporter?.ownGetSocket === 'function') {
+    throw new Foreign('getSocket');
+  }
+  const protocol = typeof options.proxy === 'string' && options.proxy.split(':')[0].toLowerCase();
+  if (protocol && mailer?.meta?.has(`proxy_handler_${protocol}`)) {
+    throw new Foreign(`proxy_handler_${protocol}`);
+  }
 }
 
 function take({ native: fields, fallback }) {
-    if (fallback) {
-        throw new Foreign(fallback);
-    }
-    return fields;
+  if (fallback) {
+    throw new Foreign(fallback);
+  }
+  return fields;
 }
 
 function endpoint(options) {
-    let secure = !!options.secure;
-    const port = Number(options.port) || (secure ? 465 : 587);
-    if (options.secure === undefined && port === 465) {
-        secure = true;
-    }
-    if (!Number.isInteger(port) || port < 0 || port > 65535) {
-        throw new Foreign('port');
-    }
-    const { localAddress } = options;
-    if (localAddress && !net.isIP(localAddress)) {
-        throw new Foreign('localAddress');
-    }
-    return {
-        host: (options.host || 'localhost').toString(),
-        port,
-        secure,
-        servername: options.servername ? options.servername.toString() : undefined,
-        localAddress: localAddress || undefined,
-    };
+  let secure = !!options.secure;
+  const port = Number(options.port) || (secure ? 465 : 587);
+  if (options.secure === undefined && port === 465) {
+    secure = true;
+  }
+  if (!Number.isInteger(port) || port < 0 || port > 65535) {
+    throw new Foreign('port');
+  }
+  const { localAddress } = options;
+  if (localAddress && !net.isIP(localAddress)) {
+    throw new Foreign('localAddress');
+  }
+  return {
+    host: (options.host || 'localhost').toString(),
+    port,
+    secure,
+    servername: options.servername ? options.servername.toString() : undefined,
+    localAddress: localAddress || undefined,
+  };
 }
 
 function session(options) {
-    const custom = Object.keys(options.customAuth || {}).map(key => key.trim().toUpperCase());
-    return {
-        name: (options.name || ownName()).toString().replace(/[\r\n]+/g, ''),
-        lmtp: !!options.lmtp,
-        ignoreTLS: !!options.ignoreTLS,
-        requireTLS: !!options.requireTLS,
-        opportunisticTLS: !!options.opportunisticTLS,
-        forceAuth: !!options.forceAuth,
-        customMethods: custom.filter(key => key),
-        pipelining: pipelining(options.pipelining),
-        nonce: crypto.randomBytes(18).toString('base64url'),
-        maxResponseSize: Number(options.maxResponseSize) || MAX_RESPONSE_SIZE,
-        log: !!(options.logger && (options.debug || options.transactionLog)),
-    };
+  const custom = Object.keys(options.customAuth || {}).map((key) => key.trim().toUpperCase());
+  return {
+    name: (options.name || ownName()).toString().replace(/[\r\n]+/g, ''),
+    lmtp: !!options.lmtp,
+    ignoreTLS: !!options.ignoreTLS,
+    requireTLS: !!options.requireTLS,
+    opportunisticTLS: !!options.opportunisticTLS,
+    forceAuth: !!options.forceAuth,
+    customMethods: custom.filter((key) => key),
+    pipelining: pipelining(options.pipelining),
+    nonce: crypto.randomBytes(18).toString('base64url'),
+    maxResponseSize: Number(options.maxResponseSize) || MAX_RESPONSE_SIZE,
+    log: !!(options.logger && (options.debug || options.transactionLog)),
+  };
 }
 
 function pipelining(value) {
-    if (value === undefined || value === 'auto' || value === true) {
-        return undefined;
-    }
-    if (value === false) {
-        return 0;
-    }
-    if (!Number.isInteger(value) || value < 1 || value > 64) {
-        throw configError(`pipelining must be 'auto', false or a number from 1 to 64, not ${value}`);
-    }
-    return value;
+  if (value === undefined || value === 'auto' || value === true) {
+    return undefined;
+  }
+  if (value === false) {
+    return 0;
+  }
+  if (!Number.isInteger(value) || value < 1 || value > 64) {
+    throw configError(`pipelining must be 'auto', false or a number from 1 to 64, not ${value}`);
+  }
+  return value;
 }
 
 /** The host's name if it is a full one, as nodemailer says it. */
 function ownName() {
-    const name = os.hostname() || '';
-    if (!name.includes('.')) {
-        return '[127.0.0.1]';
-    }
-    return net.isIPv4(name) ? `[${name}]` : name;
+  const name = os.hostname() || '';
+  if (!name.includes('.')) {
+    return '[127.0.0.1]';
+  }
+  return net.isIPv4(name) ? `[${name}]` : name;
 }
 
 function times(options) {
-    const ms = (value, standard) => Math.min(Math.max(Math.round(Number(value) || standard), 1), FOREVER);
-    return {
-        connectionTimeout: ms(options.connectionTimeout, 120000),
-        greetingTimeout: ms(options.greetingTimeout, 30000),
-        socketTimeout: ms(options.socketTimeout, 600000),
-        dnsTimeout: ms(options.dnsTimeout, 30000),
-    };
+  const ms = (value, standard) => Math.min(Math.max(Math.round(Number(value) || standard), 1), FOREVER);
+  return {
+    connectionTimeout: ms(options.connectionTimeout, 120000),
+    greetingTimeout: ms(options.greetingTimeout, 30000),
+    socketTimeout: ms(options.socketTimeout, 600000),
+    dnsTimeout: ms(options.dnsTimeout, 30000),
+  };
 }
 
 function login(options) {
-    const { auth } = options;
-    if (!auth) {
-        return {};
-    }
-    const oauth2 = (auth.type || '').toString().toUpperCase() === 'OAUTH2';
-    if (!oauth2 && !auth.user && !auth.pass) {
-        return {};
-    }
-    const method = (auth.method || '').toString().trim().toUpperCase() || options.authMethod || undefined;
-    return {
-        auth: {
-            user: (auth.user || '').toString(),
-            pass: auth.pass === undefined || auth.pass === null ? undefined : auth.pass.toString(),
-            oauth2,
-            method: oauth2 ? undefined : method && method.toString().toUpperCase(),
-        },
-    };
+  const { auth } = options;
+  if (!auth) {
+    return {};
+  }
+  const oauth2 = (auth.type || '').toString().toUpperCase() === 'OAUTH2';
+  if (!oauth2 && !auth.user && !auth.pass) {
+    return {};
+  }
+  const method = (auth.method || '').toString().trim().toUpperCase() || options.authMethod || undefined;
+  return {
+    auth: {
+      user: (auth.user || '').toString(),
+      pass: auth.pass === undefined || auth.pass === null ? undefined : auth.pass.toString(),
+      oauth2,
+      method: oauth2 ? undefined : method && method.toString().toUpperCase(),
+    },
+  };
 }
 
 function poolOptions(options) {
-    const requeues = typeof options.maxRequeues === 'number' ? options.maxRequeues : 5;
-    const idle = typeof options.idleTimeout === 'number' ? options.idleTimeout : 240000;
-    return {
-        maxConnections: count('maxConnections', options.maxConnections || 5),
-        minConnections: count('minConnections', options.minConnections || 0, 0),
-        maxConnecting: count('maxConnecting', options.maxConnecting || 2),
-        maxMessages: Math.min(Math.max(Math.ceil(Number(options.maxMessages) || 100), 1), 2 ** 31),
-        maxRequeues: requeues < 0 || requeues === Infinity ? null : Math.floor(requeues),
-        idleTimeout: idle > 0 ? Math.min(Math.ceil(idle), FOREVER) : null,
-        maxLifetime: span('maxLifetime', options.maxLifetime),
-        rate: rate(options),
-        maxRecipientsPerSecond: bound('maxRecipientsPerSecond', options.maxRecipientsPerSecond),
-        maxBytesPerSecond: bound('maxBytesPerSecond', options.maxBytesPerSecond),
-        maxQueue: bound('maxQueue', options.maxQueue),
-        maxQueueBytes: bound('maxQueueBytes', options.maxQueueBytes),
-        queueTimeout: span('queueTimeout', options.queueTimeout),
-        timeout: span('timeout', options.timeout),
-        lanes: lanes(options.lanes),
-        retryInDoubt: !!options.retryInDoubt,
-        learnLimits: options.learnLimits !== false,
-        verbose: true,
-    };
+  const requeues = typeof options.maxRequeues === 'number' ? options.maxRequeues : 5;
+  const idle = typeof options.idleTimeout === 'number' ? options.idleTimeout : 240000;
+  return {
+    maxConnections: count('maxConnections', options.maxConnections || 5),
+    minConnections: count('minConnections', options.minConnections || 0, 0),
+    maxConnecting: count('maxConnecting', options.maxConnecting || 2),
+    maxMessages: Math.min(Math.max(Math.ceil(Number(options.maxMessages) || 100), 1), 2 ** 31),
+    maxRequeues: requeues < 0 || requeues === Infinity ? null : Math.floor(requeues),
+    idleTimeout: idle > 0 ? Math.min(Math.ceil(idle), FOREVER) : null,
+    maxLifetime: span('maxLifetime', options.maxLifetime),
+    rate: rate(options),
+    maxRecipientsPerSecond: bound('maxRecipientsPerSecond', options.maxRecipientsPerSecond),
+    maxBytesPerSecond: bound('maxBytesPerSecond', options.maxBytesPerSecond),
+    maxQueue: bound('maxQueue', options.maxQueue),
+    maxQueueBytes: bound('maxQueueBytes', options.maxQueueBytes),
+    queueTimeout: span('queueTimeout', options.queueTimeout),
+    timeout: span('timeout', options.timeout),
+    lanes: lanes(options.lanes),
+    retryInDoubt: !!options.retryInDoubt,
+    learnLimits: options.learnLimits !== false,
+    verbose: true,
+  };
 }
 
 function rate(options) {
-    const limit = Number(options.rateLimit) || 0;
-    if (limit <= 0) {
-        return null;
-    }
-    const delta = Number(options.rateDelta) || 1000;
-    return { limit: Math.max(Math.floor(limit), 1), delta: Math.min(Math.max(Math.ceil(delta), 1), FOREVER) };
+  const limit = Number(options.rateLimit) || 0;
+  if (limit <= 0) {
+    return null;
+  }
+  const delta = Number(options.rateDelta) || 1000;
+  return { limit: Math.max(Math.floor(limit), 1), delta: Math.min(Math.max(Math.ceil(delta), 1), FOREVER) };
 }
 
 function lanes(shares) {
-    return Object.entries(shares || {}).map(([name, lane]) => ({
-        name,
-        weight: count(`lanes.${name}.weight`, lane?.weight ?? 1),
-    }));
+  return Object.entries(shares || {}).map(([name, lane]) => ({
+    name,
+    weight: count(`lanes.${name}.weight`, lane?.weight ?? 1),
+  }));
 }
 
 /** A number of things; nodemailer would wait for ever on one that is negative. */
 function count(name, value, least = 1) {
-    const number = Math.ceil(Number(value));
-    if (!(number >= least && number <= 2 ** 31)) {
-        throw configError(`${name} must be a number of at least ${least}, not ${value}`);
-    }
-    return number;
+  const number = Math.ceil(Number(value));
+  if (!(number >= least && number <= 2 ** 31)) {
+    throw configError(`${name} must be a number of at least ${least}, not ${value}`);
+  }
+  return number;
 }
 
 /** An optional bound; 0 and nothing are none. */
 function bound(name, value) {
-    return value ? count(name, value) : null;
+  return value ? count(name, value) : null;
 }
 
 /** An optional time in milliseconds; 0 and nothing are none. */
 function span(name, value) {
-    return value ? Math.min(count(name, value), FOREVER) : null;
+  return value ? Math.min(count(name, value), FOREVER) : null;
 }
 
 function configError(text) {
-    return Object.assign(new Error(text), { code: 'ECONFIG' });
+  return Object.assign(new Error(text), { code: 'ECONFIG' });
 }
 
 module.exports = { engineOptions, poolOptions, rate, count };

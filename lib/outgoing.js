@@ -13,31 +13,31 @@ const readDsn = (SMTPConnection.default || SMTPConnection).prototype._setDsnEnve
  * @throws {Error} nodemailer's error for what cannot be sent
  */
 function envelopeOf({ data = {}, message }) {
-    const envelope = message.getEnvelope() || {};
-    const messageId = message.messageId();
-    const dsn = data.dsn || envelope.dsn;
-    const size = Number(envelope.size) || 0;
-    return {
-        from: address(envelope.from),
-        to: [].concat(envelope.to || []).map(address),
-        messageId: typeof messageId === 'string' ? messageId : String(messageId ?? ''),
-        dsn: dsn ? canonicalDsn(dsn) : null,
-        size: size > 0 ? Math.floor(size) : null,
-        use8BitMime: !!envelope.use8BitMime,
-        requireTLS: !!(data.requireTLSExtensionEnabled || envelope.requireTLSExtensionEnabled),
-    };
+  const envelope = message.getEnvelope() || {};
+  const messageId = message.messageId();
+  const dsn = data.dsn || envelope.dsn;
+  const size = Number(envelope.size) || 0;
+  return {
+    from: address(envelope.from),
+    to: [].concat(envelope.to || []).map(address),
+    messageId: typeof messageId === 'string' ? messageId : String(messageId ?? ''),
+    dsn: dsn ? canonicalDsn(dsn) : null,
+    size: size > 0 ? Math.floor(size) : null,
+    use8BitMime: !!envelope.use8BitMime,
+    requireTLS: !!(data.requireTLSExtensionEnabled || envelope.requireTLSExtensionEnabled),
+  };
 }
 
 function address(value) {
-    return ((value && value.address) || value || '').toString().trim();
+  return ((value && value.address) || value || '').toString().trim();
 }
 
 function canonicalDsn(dsn) {
-    try {
-        return readDsn(dsn);
-    } catch (err) {
-        throw localError(`Invalid DSN ${err.message}`, { code: 'EENVELOPE', command: 'API', phase: 'envelope' });
-    }
+  try {
+    return readDsn(dsn);
+  } catch (err) {
+    throw localError(`Invalid DSN ${err.message}`, { code: 'EENVELOPE', command: 'API', phase: 'envelope' });
+  }
 }
 
 module.exports = { envelopeOf };

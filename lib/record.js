@@ -2,7 +2,7 @@
 
 const MailComposer = require('nodemailer/lib/mail-composer');
 const { addressees } = require('./record/address');
-const { GENERATED, dateText } = require('./record/headers');
+const { GENERATED, dateNow, dateText, headerNames } = require('./record/headers');
 const { dkimOptions } = require('./record/dkim');
 const { canonicalDsn } = require('./record/dsn');
 const { Parts } = require('./record/parts');
@@ -24,6 +24,7 @@ const NAMED = [
   ['date', 'Date'],
 ];
 const MAX_RECIPIENTS = 100000;
+const ENCODINGS = ['', 'Q', 'B'];
 const WINDOWS = ['win', 'windows', 'dos', '\r\n'];
 
 /**
@@ -39,19 +40,18 @@ const WINDOWS = ['win', 'windows', 'dos', '\r\n'];
 function toRecord(mail, fixed) {
   try {
     const { data } = mail;
-    if (typeof data.normalizeHeaderKey === 'function') {
-      composedPath('normalizeHeaderKey');
-    }
     const parts = new Parts(!data.disableFileAccess);
     const root = new Tree(data, parts).root();
     addMessageHeaders(mail, root.headers);
-    const record = {
-      ...identity(data, fixed),
-      ...settings(data),
-      ...envelopeOf(data),
-      dkim: dkimOptions(mail, parts),
-      root: plainNode(root),
-    };
+    const record = {};
+    addIdentity(record, data, fixed);
+    addSettings(record, data);
+    addEnvelope(record, data);
+    record.dkim = dkimOptions(mail, parts);
+    record.root = plainNode(root);
+    if (typeof data.normalizeHeaderKey === 'function') {
+      record.names = headerNames(data.normalizeHeaderKey, fieldKeys(record.root));
+    }
     return { json: stringify(record), parts: parts.values };
   } catch (err) {
     return { reason: err instanceof ComposedPath ? err.reason : 'input' };
@@ -59,37 +59,44 @@ function toRecord(mail, fixed) {
 }
 
 /** What makes this message one of its own. */
-function identity(data, fixed = {}) {
-  const boundary = data.baseBoundary ? text(data.baseBoundary, 'boundary') : fixed.boundary || randomHex(8);
-  return { boundary, id: fixed.id || randomId(), date: dateText(fixed.date || new Date()) };
+function addIdentity(record, data, fixed) {
+  record.boundary = data.baseBoundary ? text(data.baseBoundary, 'boundary') : fixed?.boundary || randomHex(8);
+  record.id = fixed?.id || randomId();
+  record.date = fixed?.date ? dateText(fixed.date) : dateNow();
 }
 
-function settings(data) {
+function addSettings(record, data) {
   const encoding = (data.textEncoding || '').toString().trim().charAt(0).toUpperCase();
   const limit = data.maxRecipients === undefined ? MAX_RECIPIENTS : data.maxRecipients || 0;
-  if (!['', 'Q', 'B'].includes(encoding) || !Number.isInteger(limit) || limit < 0) {
+  if (!ENCODINGS.includes(encoding) || !Number.isInteger(limit) || limit < 0) {
     composedPath('option');
   }
-  return {
-    prefix: data.boundaryPrefix ? text(data.boundaryPrefix, 'boundary') : undefined,
-    encoding: encoding || undefined,
-    newline: data.newline && (WINDOWS.includes(data.newline.toString().toLowerCase()) ? 'windows' : 'unix'),
-    maxRecipients: limit,
-  };
+  record.encoding = encoding || undefined;
+  record.maxRecipients = limit;
+  if (data.boundaryPrefix) {
+    record.prefix = text(data.boundaryPrefix, 'boundary');
+  }
+  if (data.newline) {
+    record.newline = WINDOWS.includes(data.newline.toString().toLowerCase()) ? 'windows' : 'unix';
+  }
 }
 
 /** The caller's envelope and what else goes with the commands of the transaction. */
-function envelopeOf(data) {
+function addEnvelope(record, data) {
   const { envelope } = data;
   const dsn = data.dsn || envelope?.dsn;
-  const size = Number(envelope?.size) || 0;
-  return {
-    envelope: envelope ? addressees(envelope) : undefined,
-    dsn: dsn ? canonicalDsn(dsn) : undefined,
-    size: size > 0 ? Math.floor(size) : undefined,
-    use8BitMime: envelope?.use8BitMime ? true : undefined,
-    requireTls: data.requireTLSExtensionEnabled || envelope?.requireTLSExtensionEnabled ? true : undefined,
-  };
+  if (dsn) {
+    record.dsn = canonicalDsn(dsn);
+  }
+  if (data.requireTLSExtensionEnabled || envelope?.requireTLSExtensionEnabled) {
+    record.requireTls = true;
+  }
+  if (envelope) {
+    const size = Math.floor(Number(envelope.size) || 0);
+    record.envelope = addressees(envelope);
+    record.size = size > 0 ? size : undefined;
+    record.use8BitMime = !!envelope.use8BitMime;
+  }
 }
 
 /** The message's own headers on top of the root part's, in nodemailer's order. */
@@ -132,8 +139,12 @@ function addPriority(priority, headers) {
   }
 }
 
-function plainNode(node) {
-  return { ...node, headers: node.headers.fields(), nodes: node.nodes?.map(plainNode) };
+function plainNode({ headers, filename, content, raw, nodes }) {
+  return { headers: headers.fields(), filename, content, raw, nodes: nodes?.map(plainNode) };
+}
+
+function fieldKeys({ headers, nodes = [] }) {
+  return [...headers.map((field) => field.k), ...nodes.flatMap(fieldKeys)];
 }
 
 /** JSON that UTF-8 can hold: a lone surrogate reads as U+FFFD, which it would be in the message. */

@@ -16,170 +16,172 @@ const MAX_RECIPIENTS = 100000;
  * The order of steps, of log records and of errors is nodemailer's.
  */
 class Sending {
-    /**
-     * @param {import('./transporter').Transporter} mailer
-     * @param {object} mail nodemailer's MailMessage
-     * @param {(err: Error|null, info?: object) => void} done
-     */
-    constructor(mailer, mail, done) {
-        this.mailer = mailer;
-        this.mail = mail;
-        this.done = done;
-        this.settled = false;
-        this.onAbort = () => this.finish(abortError(this.signal));
-    }
+  /**
+   * @param {import('./transporter').Transporter} mailer
+   * @param {object} mail nodemailer's MailMessage
+   * @param {(err: Error|null, info?: object) => void} done
+   */
+  constructor(mailer, mail, done) {
+    this.mailer = mailer;
+    this.mail = mail;
+    this.done = done;
+    this.settled = false;
+    this.onAbort = () => this.finish(abortError(this.signal));
+  }
 
-    start() {
-        const { signal } = this.mail.data;
-        if (signal !== undefined && signal !== null && !this.watch(signal)) {
-            return;
+  start() {
+    const { signal } = this.mail.data;
+    if (signal !== undefined && signal !== null && !this.watch(signal)) {
+      return;
+    }
+    const { transporter, logger } = this.mailer;
+    const { name, version } = transporter;
+    logger.debug(
+      { tnx: 'transport', name, version, action: 'send' },
+      'Sending mail using %s/%s',
+      name,
+      version,
+    );
+    this.mailer._processPlugins('compile', this.mail, (err) =>
+      this.unlessSettled('compile', err, this.compiled),
+    );
+  }
+
+  /** Watches the caller's signal; gives false if the message ends here. */
+  watch(signal) {
+    if (!isAbortSignal(signal)) {
+      const err = localError('The signal option must be an AbortSignal', { code: 'ECONFIG', phase: 'queue' });
+      setImmediate(() => this.finish(err));
+      return false;
+    }
+    this.signal = signal;
+    signal.addEventListener('abort', this.onAbort, { once: true });
+    if (signal.aborted) {
+      setImmediate(this.onAbort);
+    }
+    return !signal.aborted;
+  }
+
+  unlessSettled(step, err, next) {
+    if (this.settled) {
+      return;
+    }
+    if (err) {
+      const title = step === 'compile' ? 'PluginCompile' : 'PluginStream';
+      this.fail(err, { tnx: 'plugin', action: step }, title);
+      return;
+    }
+    next.call(this);
+  }
+
+  /** The data are final: hand them over, or let nodemailer compose. */
+  compiled() {
+    const { mailer, mail } = this;
+    try {
+      if (mailer.transporter.takesRecords?.() && !mailer._userPlugins.stream?.length) {
+        const record = toRecord(mail);
+        mailer.transporter.count(record.reason);
+        if (record.json) {
+          mail.record = record;
+          this.send();
+          return;
         }
-        const { transporter, logger } = this.mailer;
-        const { name, version } = transporter;
-        logger.debug(
-            { tnx: 'transport', name, version, action: 'send' },
-            'Sending mail using %s/%s',
-            name,
-            version,
-        );
-        this.mailer._processPlugins('compile', this.mail, err => this.unlessSettled('compile', err, this.compiled));
+      }
+      compose(mail);
+      this.checkRecipients(mail);
+    } catch (err) {
+      const context = { tnx: 'transport', action: 'send' };
+      this.fail(err, context, err.code === 'EMAXRECIPIENTS' ? 'Send' : 'Compile');
+      return;
     }
+    mailer._processPlugins('stream', mail, (err) => this.unlessSettled('stream', err, this.streamed));
+  }
 
-    /** Watches the caller's signal; gives false if the message ends here. */
-    watch(signal) {
-        if (!isAbortSignal(signal)) {
-            const err = localError('The signal option must be an AbortSignal', { code: 'ECONFIG', phase: 'queue' });
-            setImmediate(() => this.finish(err));
-            return false;
-        }
-        this.signal = signal;
-        signal.addEventListener('abort', this.onAbort, { once: true });
-        if (signal.aborted) {
-            setImmediate(this.onAbort);
-        }
-        return !signal.aborted;
+  checkRecipients({ data, message }) {
+    const allowed = data.maxRecipients === undefined ? MAX_RECIPIENTS : data.maxRecipients;
+    const count = message.getEnvelope().to.length;
+    if (allowed && count > allowed) {
+      const text = `Message has ${count} recipients, which is over the ${allowed} allowed by maxRecipients`;
+      throw localError(text, { code: 'EMAXRECIPIENTS', phase: 'queue' });
     }
+  }
 
-    unlessSettled(step, err, next) {
-        if (this.settled) {
-            return;
-        }
-        if (err) {
-            const title = step === 'compile' ? 'PluginCompile' : 'PluginStream';
-            this.fail(err, { tnx: 'plugin', action: step }, title);
-            return;
-        }
-        next.call(this);
+  streamed() {
+    const { mail, mailer } = this;
+    if (mail.data.dkim || mailer.dkim) {
+      mail.message.processFunc((input) => this.sign(input));
     }
+    this.send();
+  }
 
-    /** The data are final: hand them over, or let nodemailer compose. */
-    compiled() {
-        const { mailer, mail } = this;
-        try {
-            if (mailer.transporter.takesRecords?.() && !mailer._userPlugins.stream?.length) {
-                const record = toRecord(mail);
-                mailer.transporter.count(record.reason);
-                if (record.json) {
-                    mail.record = record;
-                    this.send();
-                    return;
-                }
-            }
-            compose(mail);
-            this.checkRecipients(mail);
-        } catch (err) {
-            const context = { tnx: 'transport', action: 'send' };
-            this.fail(err, context, err.code === 'EMAXRECIPIENTS' ? 'Send' : 'Compile');
-            return;
-        }
-        mailer._processPlugins('stream', mail, err => this.unlessSettled('stream', err, this.streamed));
-    }
+  sign(input) {
+    const { mail, mailer } = this;
+    const dkim = mail.data.dkim ? new Dkim(mail.data.dkim) : mailer.dkim;
+    mailer.logger.debug(
+      {
+        tnx: 'DKIM',
+        messageId: mail.message.messageId(),
+        dkimDomains: dkim.keys.map((key) => `${key.keySelector}.${key.domainName}`).join(', '),
+      },
+      'Signing outgoing message with %s keys',
+      dkim.keys.length,
+    );
+    return dkim.sign(input, mail.data._dkim);
+  }
 
-    checkRecipients({ data, message }) {
-        const allowed = data.maxRecipients === undefined ? MAX_RECIPIENTS : data.maxRecipients;
-        const count = message.getEnvelope().to.length;
-        if (allowed && count > allowed) {
-            const text = `Message has ${count} recipients, which is over the ${allowed} allowed by maxRecipients`;
-            throw localError(text, { code: 'EMAXRECIPIENTS', phase: 'queue' });
-        }
-    }
+  send() {
+    // The transport answers for the signal from here on, queued work included.
+    this.signal?.removeEventListener('abort', this.onAbort);
+    this.mailer.transporter.send(this.mail, (err, info) => {
+      if (err) {
+        this.log({ err, tnx: 'transport', action: 'send' }, 'Send');
+      }
+      this.finish(err, info);
+    });
+  }
 
-    streamed() {
-        const { mail, mailer } = this;
-        if (mail.data.dkim || mailer.dkim) {
-            mail.message.processFunc(input => this.sign(input));
-        }
-        this.send();
-    }
+  fail(err, context, title) {
+    this.log({ err, ...context }, title);
+    this.finish(err);
+  }
 
-    sign(input) {
-        const { mail, mailer } = this;
-        const dkim = mail.data.dkim ? new Dkim(mail.data.dkim) : mailer.dkim;
-        mailer.logger.debug(
-            {
-                tnx: 'DKIM',
-                messageId: mail.message.messageId(),
-                dkimDomains: dkim.keys.map(key => `${key.keySelector}.${key.domainName}`).join(', '),
-            },
-            'Signing outgoing message with %s keys',
-            dkim.keys.length,
-        );
-        return dkim.sign(input, mail.data._dkim);
-    }
+  log(record, title) {
+    this.mailer.logger.error(record, `${title} Error: %s`, record.err.message);
+  }
 
-    send() {
-        // The transport answers for the signal from here on, queued work included.
-        this.signal?.removeEventListener('abort', this.onAbort);
-        this.mailer.transporter.send(this.mail, (err, info) => {
-            if (err) {
-                this.log({ err, tnx: 'transport', action: 'send' }, 'Send');
-            }
-            this.finish(err, info);
-        });
+  finish(err, info) {
+    if (this.settled) {
+      return;
     }
-
-    fail(err, context, title) {
-        this.log({ err, ...context }, title);
-        this.finish(err);
+    this.settled = true;
+    this.signal?.removeEventListener('abort', this.onAbort);
+    if (err) {
+      this.mail.releaseStreams();
+      this.done(err);
+    } else {
+      this.done(null, info);
     }
-
-    log(record, title) {
-        this.mailer.logger.error(record, `${title} Error: %s`, record.err.message);
-    }
-
-    finish(err, info) {
-        if (this.settled) {
-            return;
-        }
-        this.settled = true;
-        this.signal?.removeEventListener('abort', this.onAbort);
-        if (err) {
-            this.mail.releaseStreams();
-            this.done(err);
-        } else {
-            this.done(null, info);
-        }
-    }
+  }
 }
 
 /** Lets nodemailer compose a message. */
 function compose(mail) {
-    mail.message = new Composer(mail.data).compile();
-    mail.setMailerHeader();
-    mail.setPriorityHeaders();
-    mail.setListHeaders();
-    return mail.message;
+  mail.message = new Composer(mail.data).compile();
+  mail.setMailerHeader();
+  mail.setPriorityHeaders();
+  mail.setListHeaders();
+  return mail.message;
 }
 
 /** Any object that behaves as a signal, from whichever realm. */
 function isAbortSignal(value) {
-    return (
-        typeof value === 'object' &&
-        value !== null &&
-        'aborted' in value &&
-        typeof value.addEventListener === 'function' &&
-        typeof value.removeEventListener === 'function'
-    );
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'aborted' in value &&
+    typeof value.addEventListener === 'function' &&
+    typeof value.removeEventListener === 'function'
+  );
 }
 
 module.exports = { Sending, compose };

@@ -13,45 +13,45 @@ const Message = MailMessage.default || MailMessage;
  * over as a record and composed there; every other one is composed by nodemailer.
  */
 class Transporter extends BaseMail {
-    /** Which engine does the work: `native` or `nodemailer`. Asking decides it. */
-    get engine() {
-        return this.transporter.engine;
-    }
+  /** Which engine does the work: `native` or `nodemailer`. Asking decides it. */
+  get engine() {
+    return this.transporter.engine;
+  }
 
-    /** Messages queued or on their way. */
-    pendingCount() {
-        return this.transporter.pendingCount();
-    }
+  /** Messages queued or on their way. */
+  pendingCount() {
+    return this.transporter.pendingCount();
+  }
 
-    /** The engine passes a proxy by itself, unless the caller brought a handler for it. */
-    setupProxy(proxyUrl) {
-        super.setupProxy(proxyUrl);
-        this.transporter.setProxy(proxyUrl, this.getSocket);
-        this.getSocket = false;
-    }
+  /** The engine passes a proxy by itself, unless the caller brought a handler for it. */
+  setupProxy(proxyUrl) {
+    super.setupProxy(proxyUrl);
+    this.transporter.setProxy(proxyUrl, this.getSocket);
+    this.getSocket = false;
+  }
 
-    /**
-     * Sends a message.
-     *
-     * @param {object} data nodemailer's message fields, and `lane` and `timeout`
-     * @param {(err: Error|null, info?: object) => void} [callback]
-     * @returns {Promise<object>|undefined} a promise if there is no callback
-     */
-    sendMail(data, callback = null) {
-        let promise;
-        let done = callback;
-        if (!done) {
-            promise = new Promise((resolve, reject) => {
-                done = shared.callbackPromise(resolve, reject);
-            });
-        }
-        if (typeof this.getSocket === 'function') {
-            this.transporter.getSocket = this.getSocket;
-            this.getSocket = false;
-        }
-        new Sending(this, new Message(this, data), done).start();
-        return promise;
+  /**
+   * Sends a message.
+   *
+   * @param {object} data nodemailer's message fields, and `lane` and `timeout`
+   * @param {(err: Error|null, info?: object) => void} [callback]
+   * @returns {Promise<object>|undefined} a promise if there is no callback
+   */
+  sendMail(data, callback = null) {
+    let promise;
+    let done = callback;
+    if (!done) {
+      promise = new Promise((resolve, reject) => {
+        done = shared.callbackPromise(resolve, reject);
+      });
     }
+    if (typeof this.getSocket === 'function') {
+      this.transporter.getSocket = this.getSocket;
+      this.getSocket = false;
+    }
+    new Sending(this, new Message(this, data), done).start();
+    return promise;
+  }
 }
 
 module.exports = { Transporter };

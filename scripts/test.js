@@ -11,6 +11,7 @@ const { ensureDebianPackages } = require('./support/debian');
 const { requireRust } = require('./support/rust');
 const { runSteps } = require('./support/steps');
 
+const PLUGINS = path.join(ROOT, '__test__', 'plugins');
 const TYPE_TESTS = '__test__/types/tsconfig.json';
 
 const cargo = (...args) => run('cargo', args);
@@ -28,7 +29,7 @@ function types() {
 
 // One release build, the addon that users get; all that only Rust looks at shares the dev profile.
 const STEPS = [
-  { name: 'packages', run: ensurePackages },
+  { name: 'packages', run: () => ensurePackages() },
   { name: 'debian', run: debian },
   { name: 'rust', run: requireRust },
   { name: 'addon', needs: ['packages', 'rust'], run: ensureAddon },
@@ -38,7 +39,7 @@ const STEPS = [
     needs: ['rust'],
     run: () => cargo('clippy', '--workspace', '--all-targets', '--', '-D', 'warnings'),
   },
-  { name: 'cargo-test', needs: ['rust'], run: () => cargo('test', '--workspace') },
+  { name: 'cargo-test', needs: ['rust'], run: () => cargo('test', '--workspace', '--no-fail-fast') },
   { name: 'engine-alone', needs: ['rust'], run: () => cargo('check', '--no-default-features') },
   { name: 'eslint', needs: ['packages'], run: () => node('eslint', '.') },
   {
@@ -47,6 +48,8 @@ const STEPS = [
     run: () => node('prettier', '--check', '--log-level', 'warn', '.'),
   },
   { name: 'types', needs: ['packages'], run: types },
+  // Two of Jest's files use these packages at once, so they are installed before it starts.
+  { name: 'plugin-packages', needs: ['packages'], run: () => ensurePackages(PLUGINS) },
   { name: 'jest', needs: ['packages', 'addon'], run: () => node('jest') },
 ];
 

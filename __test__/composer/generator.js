@@ -589,7 +589,9 @@ function generate(seed, files, keys = []) {
     domainName: random.pick(['example.com', 'm\u00fcnchen.de', 'a;b=c.de']),
     keySelector: random.pick(['mail', 's\r\nx']),
     privateKey: random.pick(keys),
-    ...(random.chance(0.3) && { headerFieldNames: random.pick(['From:To:Subject', 'subject: x-custom :subject:nope', '']) }),
+    ...(random.chance(0.3) && {
+      headerFieldNames: random.pick(['From:To:Subject', 'subject: x-custom :subject:nope', '']),
+    }),
     ...(random.chance(0.3) && { skipFields: random.pick(['date:message-id', 'FROM']) }),
     ...(random.chance(0.1) && { hashAlgo: 'sha512' }),
   }));

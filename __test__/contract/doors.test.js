@@ -19,7 +19,9 @@ async function node(kind, script) {
 
 test('the files of the doors are what nodemailer offers', () => {
   const found = fs.readdirSync(root, { recursive: true }).filter((file) => path.extname(file));
-  const files = Object.fromEntries(found.map((file) => [file, fs.readFileSync(path.join(root, file), 'utf8')]));
+  const files = Object.fromEntries(
+    found.map((file) => [file, fs.readFileSync(path.join(root, file), 'utf8')]),
+  );
   expect(files).toEqual(doors());
 });
 

@@ -37,7 +37,11 @@ module.exports = {
     const outcomes = [];
     for (const transport of [pooled(port), nodemailer.createTransport(pooled(port))]) {
       const email = new Email({ ...options, transport });
-      const info = await email.send({ template: 'welcome', message: { to: message.to }, locals: { name: 'Zoë' } });
+      const info = await email.send({
+        template: 'welcome',
+        message: { to: message.to },
+        locals: { name: 'Zoë' },
+      });
       outcomes.push([info.accepted, engine(email.config.transport)]);
       email.config.transport.close();
     }

@@ -5,4 +5,4 @@ const { contract } = require('../support/contract');
 
 beforeAll(install, 300000);
 
-contract('published plugins', require('./rows'), require.resolve('./rows'));
+contract('published plugins', require('./rows'), { file: require.resolve('./rows') });

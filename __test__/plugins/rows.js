@@ -69,18 +69,34 @@ module.exports = [
     text: undefined,
     html: '<h1>Hello</h1><p>a <a href="https://example.com">link</a></p>',
   }),
-  plugin('nodemailer-plugin-inline-base64', 'compile', () => require('nodemailer-plugin-inline-base64')({ cidPrefix: 'x_' }), {
-    html: '<img src="data:image/png;base64,iVBORw0KGgo=">',
-  }, { mask: [[/x_[0-9a-f]+/g, 'x_cid']] }),
-  plugin('nodemailer-mjml', 'compile', () => require('nodemailer-mjml').nodemailerMjmlPlugin({ templateFolder: templates }), {
-    templateName: 'welcome',
-    templateData: { name: 'Zoë' },
-  }),
+  plugin(
+    'nodemailer-plugin-inline-base64',
+    'compile',
+    () => require('nodemailer-plugin-inline-base64')({ cidPrefix: 'x_' }),
+    {
+      html: '<img src="data:image/png;base64,iVBORw0KGgo=">',
+    },
+    { mask: [[/x_[0-9a-f]+/g, 'x_cid']] },
+  ),
+  plugin(
+    'nodemailer-mjml',
+    'compile',
+    () => require('nodemailer-mjml').nodemailerMjmlPlugin({ templateFolder: templates }),
+    {
+      templateName: 'welcome',
+      templateData: { name: 'Zoë' },
+    },
+  ),
   plugin('nodemailer-markdown', 'compile', () => require('nodemailer-markdown').markdown(), {
     text: undefined,
     markdown: '# Hello\n\n*world*',
   }),
-  plugin('nodemailer-dkim', 'stream', () => require('nodemailer-dkim').signer({ domainName: 'example.com', keySelector: 'k', privateKey }), {}),
+  plugin(
+    'nodemailer-dkim',
+    'stream',
+    () => require('nodemailer-dkim').signer({ domainName: 'example.com', keySelector: 'k', privateKey }),
+    {},
+  ),
   plugin('nodemailer-openpgp', 'stream', pgpKeys, (ctx) => ({ encryptionKeys: [ctx.keys.publicKey] }), {
     wire: false,
     run: async (ctx, transporter) => {
@@ -88,21 +104,35 @@ module.exports = [
       const { info } = await ctx.send({ encryptionKeys: [ctx.keys.publicKey] });
       const { body } = ctx.server.messages[0];
       const { openpgp } = ctx;
-      const message = await openpgp.readMessage({ armoredMessage: body.match(/-----BEGIN PGP[\s\S]*END PGP MESSAGE-----/)[0] });
+      const message = await openpgp.readMessage({
+        armoredMessage: body.match(/-----BEGIN PGP[\s\S]*END PGP MESSAGE-----/)[0],
+      });
       const decryptionKeys = await openpgp.readPrivateKey({ armoredKey: ctx.keys.privateKey });
       const { data } = await openpgp.decrypt({ message, decryptionKeys });
       return [info.accepted, data, body.match(/^Content-Type: .*/m)[0].split(';')[0]];
     },
   }),
-  plugin('nodemailer-smime', 'stream', () => require('nodemailer-smime')(certificate()), {}, {
-    mask: [[/(filename=smime\.p7s\r\n\r\n)[\s\S]*?(?=\r\n--)/, '$1signature']],
-  }),
+  plugin(
+    'nodemailer-smime',
+    'stream',
+    () => require('nodemailer-smime')(certificate()),
+    {},
+    {
+      mask: [[/(filename=smime\.p7s\r\n\r\n)[\s\S]*?(?=\r\n--)/, '$1signature']],
+    },
+  ),
   {
     name: 'nodemailer-ntlm-auth',
     wire: 'messages',
     options: (ctx, base) => ({
       ...base,
-      auth: { type: 'custom', method: 'NTLM', user: 'user', pass: 'secret', options: { domain: 'D', workstation: 'W' } },
+      auth: {
+        type: 'custom',
+        method: 'NTLM',
+        user: 'user',
+        pass: 'secret',
+        options: { domain: 'D', workstation: 'W' },
+      },
       customAuth: { NTLM: require('nodemailer-ntlm-auth') },
     }),
     server: {

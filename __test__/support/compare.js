@@ -25,6 +25,8 @@ const WIRE_DIFFERENCES = {
   'quit-said': (commands) => commands.filter((line) => line !== 'QUIT'),
   'checked-before-connecting': (commands, refusedHere) =>
     refusedHere && commands.length === 1 && /^(EHLO|LHLO)/.test(commands[0]) ? [] : commands,
+  '8bit-announced': (commands) =>
+    commands.map((line) => line.replace(/^(MAIL FROM:.*?) BODY=8BITMIME/, '$1')),
   'size-announced': (commands) => commands.map((line) => line.replace(/^(MAIL FROM:.*?) SIZE=\d+/, '$1')),
 };
 
@@ -87,7 +89,7 @@ class Context {
   /** Calls a function with a Node callback at its end; resolves with the callback's arguments. */
   called(call) {
     return patient(new Promise((resolve) => call((...args) => resolve(args)))).then((args) =>
-      args === hung ? 'never called' : args,
+      args === hung ? 'never called' : args.filter((arg) => arg !== undefined),
     );
   }
 
@@ -122,6 +124,7 @@ function listen(ctx) {
 async function observe(file, row) {
   const server = row.server === false ? null : await startServer(row.server);
   const ctx = new Context(row, require(file), server);
+  ctx.file = file;
   ctx.message = MESSAGE;
   let outcome;
   try {
@@ -162,7 +165,8 @@ function wire(ctx, row, checked) {
       .map((line) => mask(line, ctx)),
   );
   const heard = checked ? tidied.filter((lines) => lines.length) : tidied;
-  const tidy = (line) => WIRE_DIFFERENCES['size-announced']([line])[0];
+  const announced = [WIRE_DIFFERENCES['size-announced'], WIRE_DIFFERENCES['8bit-announced']];
+  const tidy = (line) => announced.reduce((lines, rule) => rule(lines), [line])[0];
   const messages = ctx.server.messages.map(({ connection: _, from, ...message }) =>
     describe({ from: tidy(from ?? ''), ...message }, ctx),
   );

@@ -20,7 +20,14 @@ const path = require('node:path');
 const { fork } = require('node:child_process');
 const { observe, libraries, standIn } = require('./compare');
 
-function contract(area, rows, file = path.join(__dirname, '../contract/rows', `${area}.js`)) {
+/**
+ * @param {string} area what the rows are about
+ * @param {object[]} rows
+ * @param {object} [where]
+ * @param {string} [where.file] the file that exports the rows, for isolated ones
+ * @param {{ nodemailer: string, postpool: string }} [where.pair] main files of the two libraries
+ */
+function contract(area, rows, { file = fileOf(area), pair = libraries } = {}) {
   const passed = new Set();
   const apart = isolate(file, rows);
   describe(`contract: ${area}`, () => {
@@ -28,7 +35,7 @@ function contract(area, rows, file = path.join(__dirname, '../contract/rows', `$
       '%s',
       async (name, row) => {
         const watch = row.isolated ? (library) => apart(library, name) : (library) => observe(library, row);
-        const [theirs, ours] = await Promise.all([watch(libraries.nodemailer), watch(libraries.postpool)]);
+        const [theirs, ours] = await Promise.all([watch(pair.nodemailer), watch(pair.postpool)]);
         judge(row, theirs, ours);
         passed.add(name);
       },
@@ -37,6 +44,8 @@ function contract(area, rows, file = path.join(__dirname, '../contract/rows', `$
     afterAll(() => process.stdout.write(`contract: ${area}: ${passed.size} of ${rows.length} rows hold\n`));
   });
 }
+
+const fileOf = (area) => path.join(__dirname, '../contract/rows', `${area}.js`);
 
 function judge(row, theirs, ours) {
   if (process.env.CONTRACT_SHOW) process.stdout.write(`${row.name} ${JSON.stringify(theirs, null, 1)}\n`);

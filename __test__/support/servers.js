@@ -133,6 +133,11 @@ class Session {
   }
 
   async deliver(body, size) {
+    if (!this.to.length) {
+      this.clear();
+      await this.reply('503 5.5.1 no recipients');
+      return;
+    }
     this.messages += 1;
     const message = { from: this.from, to: this.to, body, size };
     const answer = this.scripted('body', message);
@@ -195,6 +200,7 @@ class Session {
   }
 
   onMAIL(line) {
+    if (this.from) return this.reply('503 5.5.1 one sender at a time');
     this.from = line;
     this.to = [];
     return this.reply('250 2.1.0 sender ok');
@@ -338,6 +344,11 @@ async function startProxy(script) {
 function viaHttp(proxy, socket, head) {
   const request = head.toString();
   proxy.requests.push(request);
+  if (proxy.script.silent) return;
+  if (proxy.script.raw !== undefined) {
+    socket.end(proxy.script.raw);
+    return;
+  }
   if (proxy.script.status) {
     socket.end(`HTTP/1.1 ${proxy.script.status}\r\n\r\n`);
     return;

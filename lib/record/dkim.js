@@ -9,8 +9,9 @@ const MAX_KEYS = 64;
 const byText = new Map();
 const byObject = new WeakMap();
 
-/** What cannot stand in a tag's value. */
+/** A tag's value without what would end it. */
 function tagValue(value) {
+  // eslint-disable-next-line no-control-regex -- control characters are what is removed
   return (value || '').toString().replace(/[\x00-\x1f\x7f;=]/g, '');
 }
 

@@ -52,6 +52,7 @@ function contentOf(element) {
 /** Whether `7bit` describes the content of a message part, which cannot be encoded. */
 function fitsSevenBit(content) {
   const ascii = Buffer.isBuffer(content) ? content.toString('latin1') : content;
+  // eslint-disable-next-line no-control-regex -- any of ASCII but NUL
   return typeof ascii === 'string' && /^[\x01-\x7f]*$/.test(ascii) && !/[^\r\n]{999}/.test(ascii);
 }
 
@@ -128,11 +129,11 @@ function isObject(value) {
  */
 function eventElements(value) {
   const event = withoutDataUri(isDescription(value) ? { ...value } : { content: value });
-  if (event.path || event.href) {
-    // one reading serves both parts
-    composedPath('ical-file');
-  }
-  const { content, raw, encoding, cid, contentTransferEncoding, contentDisposition, headers: own } = event;
+  const { raw, encoding, cid, contentTransferEncoding, contentDisposition, headers: own } = event;
+  const given = raw ? '' : contentOf(event);
+  const isFile = typeof given.path === 'string' && typeof given.pipe !== 'function';
+  // one reading serves both parts
+  const content = isFile ? { path: given.path, href: given.href, whole: true } : given;
   if (own && (!isObject(own) || Array.isArray(own))) {
     composedPath('header');
   }

@@ -157,4 +157,41 @@ function dateText(value) {
   return plain(value);
 }
 
-module.exports = { Headers, GENERATED, dateText };
+/** Headers the engine adds on its own. */
+const AUTOMATIC = ['Date', 'MIME-Version', 'Content-Transfer-Encoding', 'Content-Disposition'];
+
+/** Source of a function that sees its first argument and no other. */
+const ONE_ARGUMENT = /^(?:(?:function\s*)?[\w$]*\s*\(\s*[\w$]*\s*\)\s*(?:=>|\{)|[\w$]+\s*=>)/;
+
+/**
+ * The names a caller's function gives to headers. It is asked once for each, which is the same as
+ * asking it for every header as long as it cannot see their values.
+ */
+function headerNames(normalize, keys) {
+  const source = Function.prototype.toString.call(normalize);
+  if (!ONE_ARGUMENT.test(source) || /\barguments\b|\[native code\]/.test(source)) {
+    composedPath('normalizeHeaderKey');
+  }
+  const names = {};
+  for (const key of [...keys, ...AUTOMATIC]) {
+    const name = normalize(key);
+    // eslint-disable-next-line no-control-regex -- control characters would end the header
+    names[key] = (typeof name === 'string' && name.replace(/[\x00-\x1f\x7f]/g, '')) || key;
+  }
+  return names;
+}
+
+let second = 0;
+let secondText = '';
+
+/** The `Date` of this moment; many messages share a second. */
+function dateNow() {
+  const now = Date.now();
+  if (now - second >= 1000 || now < second) {
+    second = now - (now % 1000);
+    secondText = dateText(new Date(second));
+  }
+  return secondText;
+}
+
+module.exports = { Headers, GENERATED, dateNow, dateText, headerNames };

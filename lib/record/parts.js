@@ -24,9 +24,16 @@ class Parts {
       return composedPath('stream');
     }
     if (typeof value.path === 'string' && !value.href) {
-      return this.fileAccess ? { file: value.path } : composedPath('file-access');
+      return this.file(value);
     }
     return composedPath(value.href ? 'href' : 'content');
+  }
+
+  file({ path, whole }) {
+    if (!this.fileAccess) {
+      return composedPath('file-access');
+    }
+    return whole ? { whole: path } : { file: path };
   }
 
   beside(value) {

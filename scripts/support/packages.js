@@ -32,15 +32,14 @@ function packagesAreCurrent(root = ROOT) {
   });
 }
 
-/** Installs the packages when they are missing or differ from the lock file. */
-async function ensurePackages() {
-  if (packagesAreCurrent()) return;
-  console.log('Installing the npm packages that package-lock.json names (npm ci) …');
-  const npm = npmCommand();
-  const code = await run(npm.program, [...npm.args, 'ci', '--no-audit', '--no-fund'], { shell: npm.shell });
-  if (code !== 0) {
-    throw new Complaint('npm ci failed. Is the registry reachable? `npm ci` by hand shows more.');
-  }
+/** Installs a folder's packages when they are missing or differ from its lock file. */
+async function ensurePackages(folder = ROOT) {
+  if (packagesAreCurrent(folder)) return;
+  const lock = path.relative(ROOT, path.join(folder, 'package-lock.json'));
+  console.log(`Installing the npm packages that ${lock} names (npm ci) …`);
+  const { program, args, shell } = npmCommand();
+  const code = await run(program, [...args, 'ci', '--no-audit', '--no-fund'], { cwd: folder, shell });
+  if (code !== 0) throw new Complaint('npm ci failed; npm says why above.');
 }
 
 /** npm as it runs this script, else the one in PATH. */

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use napi::bindgen_prelude::{Buffer, Either};
+use napi::bindgen_prelude::{Buffer, Either, Utf16String};
 use napi_derive::napi;
 
 use super::files::{FileReader, Files};
@@ -27,19 +27,30 @@ pub(super) struct Composed {
 
 /// Composes a message from its record, on this thread, files included.
 #[napi]
-pub(super) fn compose(record: String, parts: Vec<Either<String, Buffer>>) -> napi::Result<Composed> {
+pub(super) fn compose(record: String, parts: Vec<Either<Utf16String, Buffer>>) -> napi::Result<Composed> {
     let parts = parts.into_iter().map(part).collect();
     whole(&Recorded::new(record, parts, Arc::new(BlockingFiles)))
         .map_err(|e| napi::Error::from_reason(e.message()))
 }
 
-/// Composes a message as the engine does when it sends one, and gives its size in octets. Nothing
-/// of a message with files is held.
+/// What crosses for one message: the fields of `toRecord`'s result.
+#[napi(object)]
+#[allow(missing_debug_implementations, reason = "a Buffer has no Debug")]
+pub(super) struct Crossing {
+    pub json: String,
+    pub parts: Vec<Either<Utf16String, Buffer>>,
+}
+
+/// Composes messages as the engine does when it sends them, away from this thread, and gives their
+/// sizes in octets. Nothing of a message with files is held.
 #[napi]
-pub(super) async fn composed_size(record: String, parts: Vec<Either<String, Buffer>>) -> napi::Result<f64> {
-    let parts = parts.into_iter().map(part).collect();
-    let message = Recorded::new(record, parts, Arc::new(Files));
-    size(&message).await.map_err(|error| napi::Error::from_reason(error.message()))
+pub(super) async fn composed_sizes(messages: Vec<Crossing>) -> napi::Result<Vec<f64>> {
+    let mut sizes = Vec::with_capacity(messages.len());
+    for Crossing { json, parts } in messages {
+        let message = Recorded::new(json, parts.into_iter().map(part).collect(), Arc::new(Files));
+        sizes.push(size(&message).await.map_err(|error| napi::Error::from_reason(error.message()))?);
+    }
+    Ok(sizes)
 }
 
 async fn size(message: &Recorded) -> Result<f64> {
@@ -55,10 +66,11 @@ async fn size(message: &Recorded) -> Result<f64> {
     Ok(octets as f64)
 }
 
-/// A value that crossed, copied: JavaScript may go on to change it.
-pub(super) fn part(value: Either<String, Buffer>) -> Part {
+/// A value that crossed, copied: JavaScript may go on to change it. Strings are copied as the
+/// engine holds them, to be made UTF-8 on another thread.
+pub(super) fn part(value: Either<Utf16String, Buffer>) -> Part {
     match value {
-        Either::A(text) => Part::Text(text),
+        Either::A(text) => Part::Wide((*text).into()),
         Either::B(buffer) => Part::Bytes(Bytes::copy_from_slice(&buffer)),
     }
 }

@@ -1,33 +1,38 @@
 //! The class JavaScript sees: one pool.
 
-use std::sync::Arc;
+#![allow(unreachable_pub, private_interfaces, reason = "the macro exports what is public, to JavaScript")]
+
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::AtomicU32;
 
 use bytes::Bytes;
 use napi::Env;
-use napi::bindgen_prelude::{Buffer, Either, Function};
+use napi::bindgen_prelude::{Buffer, Either, Function, Utf16String};
 use napi_derive::napi;
 use serde::Deserialize;
 
 use super::compose::part;
-use super::events::Outbox;
+use super::events::{Outbox, lock};
 use super::files::Files;
 use super::options::{Options, ResizeInput, TlsInput};
 use super::runtime::runtime;
 use super::streamed::{Streamed, Streams, stream_error};
-use crate::connection::Secret;
 use crate::error::{Code, Error};
 use crate::mail::{Dsn, Envelope, Message};
 use crate::message::Recorded;
+use crate::pool::Secret;
 use crate::pool::{Pool, Submission};
 
 /// A pool. Every method returns at once; what comes of it arrives in the callback.
 #[napi]
 #[allow(missing_debug_implementations, reason = "it holds credentials")]
-pub(super) struct Engine {
+pub struct Engine {
     pool: Pool,
     outbox: Outbox,
     streams: Streams,
+    /// Messages of this turn of the event loop: handed to the pool's thread together, it is woken
+    /// once rather than for each.
+    gathered: Mutex<Vec<Submission>>,
 }
 
 /// The envelope of a message JavaScript composes.
@@ -75,7 +80,7 @@ impl Engine {
         // A worker thread that ends takes its pools with it.
         let abandoned = pool.clone();
         env.add_env_cleanup_hook((), move |()| abandoned.abandon())?;
-        Ok(Self { pool, outbox, streams: Streams::default() })
+        Ok(Self { pool, outbox, streams: Streams::default(), gathered: Mutex::default() })
     }
 
     /// Queues a message the engine composes.
@@ -84,7 +89,7 @@ impl Engine {
         &self,
         id: i64,
         record: String,
-        parts: Vec<Either<String, Buffer>>,
+        parts: Vec<Either<Utf16String, Buffer>>,
         lane: Option<String>,
         timeout: Option<i64>,
     ) {
@@ -128,6 +133,13 @@ impl Engine {
         Ok(())
     }
 
+    /// Hands the messages queued since the last call to the pool.
+    #[napi(catch_unwind)]
+    pub fn flush(&self) {
+        let gathered = std::mem::take(&mut *lock(&self.gathered));
+        gathered.into_iter().for_each(|submission| self.pool.submit(submission));
+    }
+
     /// A piece of a streamed message. Gives false when the next one should wait for `drain`.
     #[napi(catch_unwind)]
     pub fn chunk(&self, id: i64, attempt: u32, piece: &[u8]) -> bool {
@@ -143,6 +155,7 @@ impl Engine {
     /// Gives a message up.
     #[napi(catch_unwind)]
     pub fn cancel(&self, id: i64) {
+        self.flush();
         self.pool.cancel(number(id));
     }
 
@@ -155,12 +168,14 @@ impl Engine {
     /// Closes the pool; the first `assigned` queued messages still leave unless `force`.
     #[napi(catch_unwind)]
     pub fn close(&self, force: bool, assigned: u32) {
+        self.flush();
         self.pool.close(force, assigned as usize);
     }
 
     /// Sends what is queued, then closes.
     #[napi(catch_unwind)]
     pub fn drain(&self) {
+        self.flush();
         self.pool.drain();
     }
 
@@ -203,10 +218,18 @@ impl Engine {
 
     /// The caller's authentication handler is done: `error` says why it failed.
     #[napi(catch_unwind)]
-    pub fn auth_done(&self, connection: i64, command: String, error: Option<String>, response: Option<String>) {
+    pub fn auth_done(
+        &self,
+        connection: i64,
+        command: String,
+        error: Option<String>,
+        response: Option<String>,
+    ) {
         let result = match error {
             None => Ok(()),
-            Some(text) => Err(Error::new(Code::Auth, text).response(response.unwrap_or_default()).command(command)),
+            Some(text) => {
+                Err(Error::new(Code::Auth, text).response(response.unwrap_or_default()).command(command))
+            }
         };
         self.pool.auth_done(number(connection), result);
     }
@@ -215,6 +238,12 @@ impl Engine {
     #[napi(catch_unwind)]
     pub fn stats(&self, id: i64) {
         self.pool.stats(number(id));
+    }
+
+    /// The last batch of events is dealt with: the next one may come.
+    #[napi(catch_unwind)]
+    pub fn next(&self) {
+        self.outbox.next();
     }
 
     /// Keeps Node alive, or no longer.
@@ -226,7 +255,7 @@ impl Engine {
 
 impl Engine {
     fn submit(&self, id: i64, message: Arc<dyn Message>, lane: Option<String>, timeout: Option<i64>) {
-        self.pool.submit(Submission {
+        lock(&self.gathered).push(Submission {
             id: number(id),
             message,
             lane: lane.map(Arc::from),

@@ -11,10 +11,9 @@ use napi::{Env, Status};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::connection::{LogLine, Ready};
 use crate::error::{Error, Refusal};
 use crate::mail::Receipt;
-use crate::pool::{EventSink, PoolEvent, Snapshot};
+use crate::pool::{EventSink, LogLine, Percentiles, PoolEvent, Ready, Snapshot, WindowState};
 
 /// `Weak`: waiting for events does not keep Node alive by itself; [`Outbox::hold`] does while a
 /// message is pending.
@@ -33,7 +32,7 @@ struct Inner {
 struct Batch {
     /// A JSON array without its closing bracket.
     json: String,
-    /// A call is under way that will take it.
+    /// A call is under way, or JavaScript is dealing with the last batch.
     announced: bool,
 }
 
@@ -42,10 +41,11 @@ impl Outbox {
     pub(super) fn new(callback: &Function<'_, String, ()>) -> napi::Result<Self> {
         let inner = Arc::new(Inner { batch: Mutex::default(), callback: Mutex::new(None) });
         let source = Arc::downgrade(&inner);
-        let function = callback.build_threadsafe_function::<()>().weak::<true>().build_callback(move |_| {
-            // Called on the JavaScript thread: take whatever has gathered by now.
-            Ok(source.upgrade().map(|inner| inner.take()).unwrap_or_default())
-        })?;
+        let function =
+            callback.build_threadsafe_function::<()>().weak::<true>().build_callback(move |_| {
+                // Called on the JavaScript thread: take whatever has gathered by now.
+                Ok(source.upgrade().map(|inner| inner.take()).unwrap_or_default())
+            })?;
         *lock(&inner.callback) = Some(function);
         Ok(Self(inner))
     }
@@ -74,16 +74,30 @@ impl Outbox {
         }
         batch.announced = true;
         drop(batch);
-        if let Some(callback) = lock(&self.0.callback).as_ref() {
-            callback.call((), ThreadsafeFunctionCallMode::NonBlocking);
+        self.0.announce();
+    }
+
+    /// JavaScript has dealt with a batch. The next one is announced only now, so that other work
+    /// on the event loop gets its turn in between.
+    pub(super) fn next(&self) {
+        let mut batch = lock(&self.0.batch);
+        batch.announced = !batch.json.is_empty();
+        if batch.announced {
+            drop(batch);
+            self.0.announce();
         }
     }
 }
 
 impl Inner {
+    fn announce(&self) {
+        if let Some(callback) = lock(&self.callback).as_ref() {
+            callback.call((), ThreadsafeFunctionCallMode::NonBlocking);
+        }
+    }
+
     fn take(&self) -> String {
         let mut batch = lock(&self.batch);
-        batch.announced = false;
         let mut json = std::mem::take(&mut batch.json);
         if !json.is_empty() {
             json.push(']');
@@ -208,20 +222,43 @@ fn log_line(line: LogLine) -> (char, String) {
 }
 
 fn stats(snapshot: &Snapshot) -> serde_json::Value {
-    let totals = &snapshot.totals;
+    let (totals, latency) = (&snapshot.totals, &snapshot.latency);
     json!({
         "connections": snapshot.connections.iter().map(|c| json!({
             "id": c.id, "state": c.state, "age": c.age, "messages": c.messages, "inFlight": c.in_flight,
+            "bytes": c.bytes, "peer": c.peer, "tls": c.tls.as_ref().map(|tls| &tls.0),
+            "resumed": c.tls.as_ref().map(|tls| tls.1),
         })).collect::<Vec<_>>(),
         "lanes": snapshot.lanes.iter().map(|lane| json!({
-            "name": lane.name, "queued": lane.queued, "oldest": lane.oldest,
+            "name": lane.name, "queued": lane.queued, "bytes": lane.bytes, "oldest": lane.oldest,
         })).collect::<Vec<_>>(),
+        "delayed": snapshot.delayed,
         "queuedBytes": snapshot.queued_bytes,
-        "rateUsed": snapshot.rate_used,
+        "limiter": {
+            "rate": window(snapshot.rate), "recipients": window(snapshot.recipients),
+            "bytes": window(snapshot.bytes),
+        },
+        "learned": {
+            "messages": snapshot.learned.messages, "idle": snapshot.learned.idle,
+            "connections": snapshot.learned.connections, "rate": snapshot.learned.rate,
+        },
         "totals": {
             "sent": totals.sent, "failed": totals.failed, "inDoubt": totals.in_doubt,
             "requeued": totals.requeued, "bytes": totals.bytes, "failedByCode": totals.failed_by_code,
+            "failedByReply": totals.failed_by_reply,
             "handshakes": { "full": totals.handshakes_full, "resumed": totals.handshakes_resumed },
         },
+        "latency": {
+            "wait": percentiles(latency.wait), "connect": percentiles(latency.connect),
+            "envelope": percentiles(latency.envelope), "data": percentiles(latency.data),
+        },
     })
+}
+
+fn window(window: Option<WindowState>) -> Option<serde_json::Value> {
+    window.map(|window| json!({ "limit": window.limit, "used": window.used }))
+}
+
+fn percentiles(p: Percentiles) -> serde_json::Value {
+    json!({ "count": p.count, "mean": p.mean, "p50": p.p50, "p95": p.p95, "p99": p.p99, "max": p.max })
 }

@@ -9,10 +9,10 @@ use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
 use serde::Deserialize;
 
-use crate::connection::{Credentials, HandshakeOptions, Pipelining, Secret, Settings};
 use crate::error::{Code, Error, Result};
-use crate::net::{Proxy, ProxyKind, Target, Tls, TlsOptions, TlsVersion};
+use crate::pool::{Credentials, HandshakeOptions, Pipelining, Secret, Settings};
 use crate::pool::{LaneWeight, PoolOptions, RateLimit, Resize};
+use crate::pool::{Proxy, ProxyKind, Target, Tls, TlsOptions, TlsVersion};
 
 /// Everything a pool needs. Durations are in milliseconds.
 #[derive(Deserialize)]
@@ -171,6 +171,7 @@ impl Options {
                 Some(0) => Pipelining::Off,
                 Some(window) => Pipelining::Window(window),
             },
+            ladder: Arc::default(),
             connection_timeout: millis(self.connection_timeout),
             greeting_timeout: millis(self.greeting_timeout),
             socket_timeout: millis(self.socket_timeout),

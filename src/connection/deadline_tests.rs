@@ -18,7 +18,7 @@ type Part = &'static [(&'static str, usize)];
 const STEPS: [(Part, &str); 5] = [
     (&[("", 1)], "1:ETIMEDOUT/envelope!"),
     (&[("", 1), ("250 ok|", 1)], "1:ETIMEDOUT/envelope!"),
-    (&[("", 1), ("250 ok|", 1), ("250 ok|", 1)], "1:ETIMEDOUT/envelope!"),
+    (&[("", 1), ("250 ok|", 1), ("250 ok|", 1)], "1:ETIMEDOUT/data!"),
     (&[("", 1), ("250 ok|", 1), ("250 ok|", 1), ("354 go|", 2)], "1:ETIMEDOUT/in-doubt*"),
     (&[("", 1), ("250 ok|", 1), ("250-first line|", 0)], "1:ETIMEDOUT/envelope!"),
 ];

@@ -108,9 +108,9 @@ impl Delivery {
         &mut self,
         outcome: Outcome,
         capabilities: &Capabilities,
-    ) -> Option<Result<Receipt, Undelivered>> {
+    ) -> Option<Result<Box<Receipt>, Undelivered>> {
         match outcome {
-            Outcome::Accepted(accepted) => self.merge(accepted),
+            Outcome::Accepted(accepted) => self.merge(*accepted),
             Outcome::Failed(failure) if self.taken.is_none() && self.parts.is_empty() => {
                 return Some(Err(self.undelivered(failure)));
             }
@@ -134,7 +134,7 @@ impl Delivery {
             let error = error.refusals(accepted.refused);
             return Some(Err(Undelivered { error, unsent: false, body_read: self.body_read }));
         }
-        Some(Ok(receipt(accepted, message_id, capabilities.lines.clone(), times)))
+        Some(Ok(Box::new(receipt(accepted, message_id, capabilities.lines.clone(), times))))
     }
 
     fn undelivered(&self, failure: Failure) -> Undelivered {

@@ -14,15 +14,17 @@ use std::time::Duration;
 use tokio::io::ReadBuf;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, Sleep};
 
+use super::deadline::Deadline;
 use super::delivery::{Delivery, OpenBody};
+use super::ladder::{Ladder, Rung};
 use super::setup::{Connected, timeout};
-use super::{Job, Order, Pipelining, Report, Reports, Settings, Socket, Undelivered};
+use super::{Job, Order, Report, Reports, Settings, Socket, Undelivered};
 use crate::error::{Code, Error, Phase, Result};
 use crate::mail::{Prepared, Receipt};
 use crate::wire::{
-    Capabilities, Event, ReplyReader, Session, SessionOptions, closed_unexpectedly, unexpected,
+    Capabilities, Event, Outcome, Progress, ReplyReader, Session, SessionOptions, closed_unexpectedly,
+    unexpected,
 };
 
 /// Octets waiting to be written above which no more body is taken.
@@ -33,28 +35,13 @@ const PIECE: usize = 64 * 1024;
 const PREPARE_INLINE: usize = 512 * 1024;
 /// How long a server may take to answer QUIT.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Slowest a server may read before it counts as silent, in octets a second.
-const MIN_DATA_RATE: u64 = 500;
 
-/// Messages in flight on a connection with these capabilities.
-pub(super) fn depth(capabilities: &Capabilities, pipelining: Pipelining) -> usize {
-    match pipelining {
-        Pipelining::Off => 1,
-        _ if !capabilities.pipelining => 1,
-        Pipelining::Auto => 2,
-        Pipelining::Window(window) if capabilities.chunking => window.max(1),
-        Pipelining::Window(window) => window.clamp(1, 2),
-    }
-}
-
-fn session_options(capabilities: &Capabilities, settings: &Settings) -> SessionOptions {
-    let window = depth(capabilities, settings.pipelining);
-    let wants_bdat = matches!(settings.pipelining, Pipelining::Window(window) if window > 2);
+fn session_options(capabilities: &Capabilities, settings: &Settings, rung: Rung) -> SessionOptions {
     SessionOptions {
         lmtp: settings.handshake.lmtp,
-        pipelining: capabilities.pipelining && settings.pipelining != Pipelining::Off,
-        chunking: capabilities.chunking && wants_bdat,
-        window,
+        pipelining: capabilities.pipelining && rung.level > 0,
+        chunking: rung.level == 3,
+        window: rung.window,
         log: settings.handshake.log,
     }
 }
@@ -70,9 +57,11 @@ pub(super) async fn drive<S: Socket, T>(
     let mut driver = Driver {
         socket: connected.socket,
         reader: connected.reader,
-        session: Session::new(session_options(&capabilities, settings)),
+        session: Session::new(session_options(&capabilities, settings, connected.rung)),
         secure: connected.handshake.is_secure(),
         capabilities,
+        rung: connected.rung,
+        ladder: Arc::clone(&settings.ladder),
         orders,
         reports,
         waiting: VecDeque::new(),
@@ -83,7 +72,6 @@ pub(super) async fn drive<S: Socket, T>(
         buffer: vec![0; 16 * 1024].into_boxed_slice(),
         deadline: Deadline::new(settings.socket_timeout),
         asked_to_quit: false,
-        cancelled: None,
     };
     let end = poll_fn(|cx| driver.poll(cx)).await;
     driver.finish(end).await
@@ -105,6 +93,8 @@ struct Driver<'a, S, T> {
     session: Session,
     capabilities: Capabilities,
     secure: bool,
+    rung: Rung,
+    ladder: Arc<Ladder>,
     orders: mpsc::UnboundedReceiver<Order>,
     reports: &'a Reports<T>,
     /// Jobs not yet prepared.
@@ -117,8 +107,6 @@ struct Driver<'a, S, T> {
     buffer: Box<[u8]>,
     deadline: Deadline,
     asked_to_quit: bool,
-    /// A message given up after it was begun, and why.
-    cancelled: Option<(u64, Error)>,
 }
 
 impl<S: Socket, T> Driver<'_, S, T> {
@@ -167,7 +155,7 @@ impl<S: Socket, T> Driver<'_, S, T> {
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
         let mut buffer = ReadBuf::new(&mut self.buffer);
         match ready!(Pin::new(&mut self.socket).poll_read(cx, &mut buffer)) {
-            Err(error) => return Poll::Ready(Err(self.broken(Error::socket(&error, "read")))),
+            Err(error) => return Poll::Ready(Err(self.broken(S::failure(&error, "read")))),
             Ok(()) if buffer.filled().is_empty() => {
                 let error = closed_unexpectedly(self.reader.take_refusal_fragment());
                 return Poll::Ready(Err(self.broken(error)));
@@ -178,7 +166,7 @@ impl<S: Socket, T> Driver<'_, S, T> {
     }
 
     fn read_replies(&mut self) -> Result<()> {
-        while let Some(reply) = self.reader.next()? {
+        while let Some(reply) = self.reader.next_reply()? {
             self.deadline.progress();
             let outcome = self.session.reply(&reply);
             self.handle_events();
@@ -226,25 +214,45 @@ impl<S: Socket, T> Driver<'_, S, T> {
         self.waiting.is_empty() && self.preparing.is_none() && self.deliveries.is_empty()
     }
 
-    /// Gives a message up: at no cost if it was not begun, else with the connection.
+    /// Gives a message up. The caller is told at once what that means; the connection ends only
+    /// if half a body was written, for there is no other way to take that back.
     fn cancel(&mut self, id: u64, reason: Error) -> Result<(), End> {
         if let Some(at) = self.waiting.iter().position(|job| job.id == id) {
             self.waiting.remove(at);
         } else if self.preparing.as_ref().is_some_and(|(job, _)| job.id == id) {
             self.preparing = None;
         } else if let Some(at) = self.deliveries.iter().position(|(_, delivery)| delivery.job.id == id) {
-            if !self.session.withdraw(self.deliveries[at].0) {
-                // Its neighbours in the window are not to be told this one's reason.
-                self.cancelled = Some((id, reason));
-                return Err(End::Failed(closed_unexpectedly(None)));
-            }
-            self.deliveries.remove(at);
+            return self.cancel_begun(at, id, reason);
         } else {
             return Ok(());
         }
-        let error = reason.at_if_unset(Phase::Queue);
-        self.settle(id, Err(Undelivered { error, unsent: false, body_read: false }));
+        self.give_up(id, reason.at_if_unset(Phase::Queue));
         Ok(())
+    }
+
+    fn cancel_begun(&mut self, at: usize, id: u64, reason: Error) -> Result<(), End> {
+        let (sequence, _) = self.deliveries.remove(at);
+        let (phase, outcome) = match self.session.progress(sequence) {
+            None | Some(Progress::Waiting) => {
+                self.session.withdraw(sequence);
+                (Phase::Queue, Ok(()))
+            }
+            // Its body will not be opened when its turn comes.
+            Some(Progress::Envelope) => (Phase::Envelope, Ok(())),
+            Some(Progress::Ended) => (Phase::InDoubt, Ok(())),
+            Some(Progress::Body) => {
+                self.body = None;
+                let goes_on = self.session.abort_body(reason.clone());
+                (Phase::Data, if goes_on { Ok(()) } else { Err(End::Failed(closed_unexpectedly(None))) })
+            }
+        };
+        self.give_up(id, reason.at(phase));
+        self.handle_events();
+        outcome
+    }
+
+    fn give_up(&self, id: u64, error: Error) {
+        self.settle(id, Err(Undelivered { error, unsent: false, body_read: false }));
     }
 
     fn poll_prepare(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
@@ -337,7 +345,8 @@ impl<S: Socket, T> Driver<'_, S, T> {
     fn open_body(&mut self, sequence: u64) -> Result<OpenBody> {
         match self.deliveries.iter_mut().find(|(open, _)| *open == sequence) {
             Some((_, delivery)) => delivery.open_body(),
-            None => Err(panicked()),
+            // It was given up after its envelope left: its caller knows already.
+            None => Err(closed_unexpectedly(None)),
         }
     }
 
@@ -387,7 +396,7 @@ impl<S: Socket, T> Driver<'_, S, T> {
                 Poll::Pending => break,
             }
         }
-        self.broken(Error::socket(error, "write"))
+        self.broken(S::failure(error, "write"))
     }
 
     fn handle_events(&mut self) {
@@ -402,6 +411,9 @@ impl<S: Socket, T> Driver<'_, S, T> {
                 Event::Settled(sequence, outcome) => {
                     if self.body.as_ref().is_some_and(|(open, _)| *open == sequence) {
                         self.body = None;
+                    }
+                    if matches!(outcome, Outcome::Accepted(_)) {
+                        self.taken();
                     }
                     let Some(at) = self.deliveries.iter().position(|(at, _)| *at == sequence) else {
                         continue;
@@ -420,14 +432,17 @@ impl<S: Socket, T> Driver<'_, S, T> {
         }
     }
 
-    fn settle(&self, id: u64, mut result: Result<Receipt, Undelivered>) {
-        if let (Err(undelivered), Some((_, reason))) =
-            (&mut result, self.cancelled.as_ref().filter(|(cancelled, _)| *cancelled == id))
-        {
-            let phase = undelivered.error.phase().unwrap_or(Phase::Queue);
-            undelivered.error = reason.clone().at(phase);
-            undelivered.unsent = false;
+    /// The host manages this rung: all of its window is used from now on.
+    fn taken(&mut self) {
+        self.ladder.taken(self.rung);
+        if self.rung.window < self.rung.proven_window {
+            self.rung.window = self.rung.proven_window;
+            self.session.set_window(self.rung.window);
+            self.reports.send(Report::Depth(self.rung.window));
         }
+    }
+
+    fn settle(&self, id: u64, result: Result<Box<Receipt>, Undelivered>) {
         self.reports.send(Report::Settled { id, result });
     }
 
@@ -437,6 +452,9 @@ impl<S: Socket, T> Driver<'_, S, T> {
             End::Failed(error) => (true, error),
             End::Asked | End::Idle => (false, closed_unexpectedly(None)),
         };
+        if failed && self.session.in_flight() > 0 && is_unexplained(&error) {
+            self.ladder.broke(self.rung);
+        }
         // A message in parts goes on with its next one, which is lost like the one before.
         while self.session.in_flight() > 0 {
             self.session.lost(&error);
@@ -466,56 +484,10 @@ impl<S: Socket, T> Driver<'_, S, T> {
     }
 }
 
-/// When the server counts as silent.
-struct Deadline {
-    timeout: Duration,
-    /// Last whole reply, or the start of the flight.
-    last: Instant,
-    /// Start of the flight, and what was written since.
-    flight: Instant,
-    written: u64,
-    sleep: Pin<Box<Sleep>>,
-}
-
-impl Deadline {
-    fn new(timeout: Duration) -> Self {
-        let now = Instant::now();
-        Self { timeout, last: now, flight: now, written: 0, sleep: Box::pin(tokio::time::sleep(timeout)) }
-    }
-
-    /// A flight begins after silence.
-    fn start(&mut self) {
-        self.progress();
-    }
-
-    /// A whole reply came, or the caller's stream gave a piece: both start the clock anew. Single
-    /// octets do not, so a server that drips gets no more time than a silent one.
-    fn progress(&mut self) {
-        self.last = Instant::now();
-        self.flight = self.last;
-        self.written = 0;
-    }
-
-    /// The server read so many octets: it has earned the time they take at the lowest rate.
-    fn wrote(&mut self, count: usize) {
-        self.written += count as u64;
-        let earned = Duration::from_millis(self.written.saturating_mul(1000) / MIN_DATA_RATE);
-        self.last = Instant::now().min(self.flight + earned).max(self.last);
-    }
-
-    fn poll(&mut self, limit: Option<Duration>, cx: &mut Context<'_>) -> Poll<()> {
-        let due = self.last + limit.map_or(self.timeout, |limit| limit.min(self.timeout));
-        if self.sleep.deadline() > due {
-            self.sleep.as_mut().reset(due);
-        }
-        loop {
-            ready!(self.sleep.as_mut().poll(cx));
-            if Instant::now() >= due {
-                return Poll::Ready(());
-            }
-            self.sleep.as_mut().reset(due);
-        }
-    }
+/// Whether a connection ended mid-message for no reason anybody gave.
+fn is_unexplained(error: &Error) -> bool {
+    error.reply().is_none() && matches!(error.code(), Code::Connection | Code::Socket | Code::TimedOut)
+        || error.code() == Code::Protocol
 }
 
 fn panicked() -> Error {

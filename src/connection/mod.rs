@@ -4,8 +4,10 @@
 //! connection ends. It takes [`Order`]s and gives [`Report`]s; which message goes where, what is
 //! tried again and what the caller is told are the pool's business.
 
+mod deadline;
 mod delivery;
 mod driver;
+mod ladder;
 mod setup;
 mod socket;
 
@@ -28,11 +30,12 @@ use tokio::time::Instant;
 
 use crate::error::{Error, Phase};
 use crate::mail::{Message, Receipt};
-use crate::net::{Target, TlsInfo};
 use crate::wire::Accepted;
 
+pub use crate::net::{Proxy, ProxyKind, Target, Tls, TlsInfo, TlsOptions, TlsVersion};
 pub use crate::wire::{Credentials, HandshakeOptions, LogLine, Secret};
 
+pub use ladder::Ladder;
 pub use socket::Socket;
 
 /// Number of a connection: 1, 2, 3, … in the order they were opened.
@@ -87,7 +90,7 @@ pub enum Report {
         /// The job's number.
         id: u64,
         /// What became of it.
-        result: Result<Receipt, Undelivered>,
+        result: Result<Box<Receipt>, Undelivered>,
     },
     /// The number of messages it takes at once changed.
     Depth(usize),
@@ -175,6 +178,8 @@ pub struct Settings {
     pub handshake: HandshakeOptions,
     /// How commands travel together.
     pub pipelining: Pipelining,
+    /// What is remembered of the host.
+    pub ladder: Arc<Ladder>,
     /// DNS, dialling, proxy, TLS and greeting together.
     pub connection_timeout: Duration,
     /// From the connection to the greeting, and for STARTTLS.

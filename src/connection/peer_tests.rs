@@ -103,6 +103,7 @@ pub(super) fn settings(pipelining: Pipelining) -> Settings {
         }),
         handshake: HandshakeOptions { name: "client.test".into(), ..HandshakeOptions::default() },
         pipelining,
+        ladder: Arc::default(),
         connection_timeout: Duration::from_secs(60),
         greeting_timeout: GREETING,
         socket_timeout: SILENCE,
@@ -194,7 +195,7 @@ impl Rig {
                     let read = if undelivered.body_read { "*" } else { "" };
                     return format!("{id}:{}/{phase}{unsent}{read}", undelivered.error.code().name());
                 }
-                Some(Report::Log(_)) => {}
+                Some(Report::Log(_) | Report::Depth(_)) => {}
                 Some(report) => return format!("{report:?}"),
                 None => return "gone".into(),
             }

@@ -7,6 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
+use super::ladder::Rung;
 use super::{CustomAuth, Order, Ready, Report, Reports, Settings, Socket};
 use crate::error::{Code, Error, Phase, Result};
 use crate::wire::{Handshake, Reply, ReplyReader, Step, closed_unexpectedly};
@@ -17,6 +18,7 @@ pub(super) struct Connected<S> {
     pub(super) socket: S,
     pub(super) reader: ReplyReader,
     pub(super) handshake: Handshake,
+    pub(super) rung: Rung,
 }
 
 /// Sets a connection up; tells the pool when it is ready.
@@ -39,6 +41,7 @@ pub(super) async fn setup<S: Socket, T>(
         handshake: Handshake::new(settings.handshake.clone()),
         settings,
         setup_deadline: deadline,
+        round_trip: Duration::MAX,
         inbox,
         reports,
     };
@@ -63,6 +66,8 @@ struct Setup<'a, S, T> {
     reader: ReplyReader,
     handshake: Handshake,
     settings: &'a Settings,
+    /// Shortest time a reply took.
+    round_trip: Duration,
     /// End of `connectionTimeout`.
     setup_deadline: Instant,
     inbox: &'a mut mpsc::UnboundedReceiver<Order>,
@@ -73,7 +78,11 @@ impl<S: Socket, T> Setup<'_, S, T> {
     /// Writes what is due and hands the next reply in.
     async fn exchange(&mut self) -> Result<Step> {
         self.write().await?;
+        let asked = Instant::now();
         let reply = self.read_reply().await?;
+        if self.handshake.phase() != Phase::Greeting {
+            self.round_trip = self.round_trip.min(asked.elapsed());
+        }
         let step = self.handshake.reply(&reply);
         self.forward_log();
         let step = step?;
@@ -97,7 +106,7 @@ impl<S: Socket, T> Setup<'_, S, T> {
         });
         match written.await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(Error::socket(&error, "write").at(phase)),
+            Ok(Err(error)) => Err(S::failure(&error, "write").at(phase)),
             Err(_) => Err(self.timed_out(phase)),
         }
     }
@@ -106,7 +115,7 @@ impl<S: Socket, T> Setup<'_, S, T> {
         let (phase, deadline) = self.deadline();
         let mut buffer = [0; 4096];
         loop {
-            if let Some(reply) = self.reader.next().map_err(|error| error.at(phase))? {
+            if let Some(reply) = self.reader.next_reply().map_err(|error| error.at(phase))? {
                 return Ok(reply);
             }
             let read = tokio::select! {
@@ -116,7 +125,7 @@ impl<S: Socket, T> Setup<'_, S, T> {
             };
             match read {
                 Err(_) => return Err(self.timed_out(phase)),
-                Ok(Err(error)) => return Err(Error::socket(&error, "read").at(phase)),
+                Ok(Err(error)) => return Err(S::failure(&error, "read").at(phase)),
                 Ok(Ok(0)) => return Err(closed_unexpectedly(self.reader.take_refusal_fragment()).at(phase)),
                 Ok(Ok(count)) => self.reader.feed(&buffer[..count]),
             }
@@ -184,9 +193,11 @@ impl<S: Socket, T> Setup<'_, S, T> {
     fn ready(mut self, started: Instant) -> Connected<S> {
         self.forward_log();
         let capabilities = self.handshake.capabilities();
+        let settings = self.settings;
+        let rung = settings.ladder.choose(capabilities, settings.pipelining, self.round_trip);
         let name = |addr: std::net::SocketAddr| (addr.ip().to_string(), addr.port());
         self.reports.send(Report::Ready(Box::new(Ready {
-            depth: super::driver::depth(capabilities, self.settings.pipelining),
+            depth: rung.window,
             mail_max: capabilities.limits.mail_max,
             ehlo: capabilities.lines.clone(),
             offers_auth: capabilities.auth,
@@ -196,7 +207,7 @@ impl<S: Socket, T> Setup<'_, S, T> {
             tls: self.socket.tls_info(),
             took: started.elapsed(),
         })));
-        Connected { socket: self.socket, reader: self.reader, handshake: self.handshake }
+        Connected { socket: self.socket, reader: self.reader, handshake: self.handshake, rung }
     }
 
     /// The next order; an error when the connection is to be dropped or the caller takes too long.
@@ -237,7 +248,7 @@ impl<S: Socket, T> Setup<'_, S, T> {
     }
 
     fn desync(&mut self) -> Error {
-        let surplus = self.reader.next().ok().flatten().map(|reply| reply.text).unwrap_or_default();
+        let surplus = self.reader.next_reply().ok().flatten().map(|reply| reply.text).unwrap_or_default();
         Error::new(Code::Protocol, "Unexpected Response")
             .response(surplus)
             .command("CONN")

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::net::{Stream, Target, TlsInfo};
 
 /// A byte stream that can turn to TLS.
@@ -14,6 +14,10 @@ pub trait Socket: AsyncRead + AsyncWrite + Unpin + Send + Sized {
     fn start_tls(self, target: &Target) -> impl Future<Output = Result<Self>> + Send;
     /// The peer is about to answer in several segments: acknowledge each at once.
     fn rearm_quickack(&self) {}
+    /// What an IO error on this stream means; a TLS alert keeps its name.
+    fn failure(error: &std::io::Error, syscall: &'static str) -> Error {
+        Error::socket(error, syscall)
+    }
     /// What TLS agreed on.
     fn tls_info(&self) -> Option<TlsInfo> {
         None
@@ -35,6 +39,10 @@ impl Socket for Stream {
 
     fn rearm_quickack(&self) {
         Self::rearm_quickack(self);
+    }
+
+    fn failure(error: &std::io::Error, syscall: &'static str) -> Error {
+        Self::failure(error, syscall)
     }
 
     fn tls_info(&self) -> Option<TlsInfo> {

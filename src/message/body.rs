@@ -53,7 +53,7 @@ impl Source {
         match self {
             Self::Text(text) => text.as_bytes(),
             Self::Part(index) => parts.get(*index).map(Part::octets).unwrap_or_default(),
-            Self::File(_) => &[],
+            Self::File { .. } => &[],
         }
     }
 }
@@ -106,10 +106,38 @@ pub(super) struct Assembly {
     files: Arc<dyn FileOpener>,
     /// The next piece.
     next: usize,
-    /// The file being read and its encoder.
-    reading: Option<(Box<dyn ChunkSource>, Encoder)>,
+    /// The file being read.
+    reading: Option<Reading>,
     last: Option<u8>,
     finished: bool,
+}
+
+/// A file on its way through its encoder.
+#[derive(Debug)]
+struct Reading {
+    file: Box<dyn ChunkSource>,
+    encoder: Encoder,
+    /// What was read of a file that is encoded at once.
+    held: Option<Vec<u8>>,
+}
+
+impl Reading {
+    /// Encodes the next chunk; `true` at the end.
+    fn poll(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) -> Poll<Result<bool>> {
+        match ready!(self.file.poll_chunk(cx)) {
+            Some(Ok(chunk)) => match &mut self.held {
+                Some(held) => held.extend_from_slice(&chunk),
+                None => self.encoder.push(&chunk, out),
+            },
+            Some(Err(error)) => return Poll::Ready(Err(error)),
+            None => {
+                self.encoder.push(&self.held.take().unwrap_or_default(), out);
+                self.encoder.finish(out);
+                return Poll::Ready(Ok(true));
+            }
+        }
+        Poll::Ready(Ok(false))
+    }
 }
 
 impl Assembly {
@@ -126,14 +154,9 @@ impl Assembly {
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Vec<u8>>>> {
         let mut out = Vec::new();
         while out.is_empty() {
-            if let Some((file, encoder)) = &mut self.reading {
-                match ready!(file.poll_chunk(cx)) {
-                    Some(Ok(chunk)) => encoder.push(&chunk, &mut out),
-                    Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                    None => {
-                        encoder.finish(&mut out);
-                        self.reading = None;
-                    }
+            if let Some(reading) = &mut self.reading {
+                if ready!(reading.poll(cx, &mut out)?) {
+                    self.reading = None;
                 }
             } else if !self.next_piece(&mut out) {
                 return Poll::Ready(None);
@@ -152,8 +175,10 @@ impl Assembly {
         self.next += 1;
         match piece {
             Piece::Frame(range) => out.extend_from_slice(&self.layout.frame[range.clone()]),
-            Piece::Content(Source::File(path), transfer) => {
-                self.reading = Some((self.files.open(path), Encoder::new(*transfer)));
+            Piece::Content(Source::File { path, whole }, transfer) => {
+                let encoder = Encoder::new(*transfer);
+                self.reading =
+                    Some(Reading { file: self.files.open(path), encoder, held: whole.then(Vec::new) });
             }
             Piece::Content(source, transfer) => {
                 let mut encoder = Encoder::new(*transfer);

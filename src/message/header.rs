@@ -6,27 +6,29 @@ use super::record::Field;
 use super::text::{Encoding, is_space, one_line, without_controls};
 use super::word;
 
-/// Appends the field and its line break; nothing when the value comes to nothing.
-pub(super) fn write_field(field: &Field, forced: Option<Encoding>, out: &mut Vec<u8>) {
-    if let Some(fold) = field.prepared {
-        let line = format!("{}: {}", field.key, field.text);
-        if fold {
-            fold_into(&line, out);
-        } else {
-            out.extend_from_slice(line.as_bytes());
+/// Appends the field under `name` with its line break; nothing when the value comes to nothing.
+pub(super) fn write_field(name: &str, field: &Field, forced: Option<Encoding>, out: &mut Vec<u8>) {
+    match field.prepared {
+        Some(fold) => {
+            // A prepared header is written as it is, its name included.
+            let line = format!("{}: {}", field.key, field.text);
+            if fold {
+                fold_into(&line, out);
+            } else {
+                out.extend_from_slice(line.as_bytes());
+            }
+            out.extend_from_slice(b"\r\n");
         }
-        out.extend_from_slice(b"\r\n");
-    } else {
-        write_value(&field.key, &value(field, forced), out);
+        None => write_value(name, &value(field, forced), out),
     }
 }
 
 /// Appends a field whose value is encoded already.
-pub(super) fn write_value(key: &str, value: &str, out: &mut Vec<u8>) {
+pub(super) fn write_value(name: &str, value: &str, out: &mut Vec<u8>) {
     if value.chars().all(is_space) {
         return;
     }
-    fold_into(&format!("{key}: {value}"), out);
+    fold_into(&format!("{name}: {value}"), out);
     out.extend_from_slice(b"\r\n");
 }
 
@@ -88,7 +90,7 @@ mod tests {
 
     fn written(key: &str, text: &str) -> String {
         let mut out = Vec::new();
-        write_field(&Field::new(key, text), None, &mut out);
+        write_field(key, &Field::new(key, text), None, &mut out);
         String::from_utf8(out).expect("text")
     }
 

@@ -36,8 +36,8 @@ pub(super) enum Source {
     Text(String),
     /// A value beside the record.
     Part(usize),
-    /// A file.
-    File(String),
+    /// A file, to be encoded by chunks or, if `whole`, at once: quoted-printable shows it.
+    File { path: String, whole: bool },
 }
 
 /// What a value is, as far as its encoding depends on it.
@@ -131,21 +131,22 @@ impl Writer<'_> {
         let encoding = self.record.encoding;
         for field in &node.headers {
             let out = &mut self.layout.frame;
+            let name = self.record.names.get(&field.key).unwrap_or(&field.key);
             match field.key.as_str() {
-                _ if field.prepared.is_some() => write_field(field, encoding, out),
+                _ if field.prepared.is_some() => write_field(name, field, encoding, out),
                 "Bcc" => (),
                 "Content-Disposition" => {
                     let mut header = structured(field);
                     if let Some(filename) = filename {
                         header.set("filename", filename);
                     }
-                    write_value(&field.key, &header.build(), out);
+                    write_value(name, &header.build(), out);
                 }
                 "Content-Type" => {
                     let header = kind.content_type(structured(field), self.record, nr, non_ascii);
-                    write_value(&field.key, &content_type(header, filename, encoding), out);
+                    write_value(name, &content_type(header, filename, encoding), out);
                 }
-                _ => write_field(field, encoding, out),
+                _ => write_field(name, field, encoding, out),
             }
         }
         kind
@@ -249,11 +250,11 @@ fn is_name_rest(rest: &[u8]) -> bool {
 fn value_of<'a>(content: &'a Content, parts: &'a [Part]) -> Value<'a> {
     match content {
         Content::Text(text) => Value::Text(text),
-        Content::File(_) => Value::Unread,
+        Content::File(_) | Content::Whole(_) => Value::Unread,
         Content::Part(index) => match parts.get(*index) {
             Some(Part::Text(text)) => Value::Text(text),
             Some(Part::Bytes(bytes)) => Value::Octets(bytes),
-            None => Value::Octets(&[]),
+            Some(Part::Wide(_)) | None => Value::Octets(&[]),
         },
     }
 }
@@ -262,7 +263,8 @@ fn source(content: &Content) -> Source {
     match content {
         Content::Text(text) => Source::Text(text.clone()),
         Content::Part(index) => Source::Part(*index),
-        Content::File(path) => Source::File(path.clone()),
+        Content::File(path) => Source::File { path: path.clone(), whole: false },
+        Content::Whole(path) => Source::File { path: path.clone(), whole: true },
     }
 }
 

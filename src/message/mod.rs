@@ -14,6 +14,8 @@ mod layout;
 mod param;
 mod record;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod text;
 mod word;
 
@@ -32,8 +34,10 @@ use stream::Outgoing;
 /// A value beside the record.
 #[derive(Clone, Debug)]
 pub enum Part {
-    /// A JavaScript string.
+    /// A string.
     Text(String),
+    /// A string in UTF-16, lone surrogates allowed: copied faster than it is converted.
+    Wide(Box<[u16]>),
     /// A `Buffer`.
     Bytes(Bytes),
 }
@@ -43,6 +47,22 @@ impl Part {
         match self {
             Self::Text(text) => text.as_bytes(),
             Self::Bytes(bytes) => bytes,
+            Self::Wide(_) => &[],
+        }
+    }
+
+    /// Octets the value takes while the message waits.
+    fn held(&self) -> usize {
+        match self {
+            Self::Wide(units) => units.len() * 2,
+            _ => self.octets().len(),
+        }
+    }
+
+    fn in_utf8(&self) -> Self {
+        match self {
+            Self::Wide(units) => Self::Text(text::from_utf16(units)),
+            _ => self.clone(),
         }
     }
 }
@@ -58,14 +78,14 @@ pub trait FileOpener: Send + Sync + std::fmt::Debug {
 #[derive(Debug)]
 pub struct Recorded {
     record: Box<str>,
-    parts: Arc<[Part]>,
+    parts: Vec<Part>,
     files: Arc<dyn FileOpener>,
 }
 
 impl Recorded {
     /// A message from its record (JSON) and the values it refers to.
     pub fn new(record: impl Into<Box<str>>, parts: Vec<Part>, files: Arc<dyn FileOpener>) -> Self {
-        Self { record: record.into(), parts: parts.into(), files }
+        Self { record: record.into(), parts, files }
     }
 }
 
@@ -76,13 +96,14 @@ impl Message for Recorded {
         let mut root = std::mem::take(&mut record.root);
         let envelope = envelope(&record, &root)?;
         let message_id = message_id(&record, &mut root, &envelope.from);
-        let layout = layout::lay_out(&record, root, &self.parts);
-        let signer = record.dkim.as_ref().map(|options| Signer::new(options, &self.parts)).transpose()?;
+        let parts: Arc<[Part]> = self.parts.iter().map(Part::in_utf8).collect();
+        let layout = layout::lay_out(&record, root, &parts);
+        let signer = record.dkim.as_ref().map(|options| Signer::new(options, &parts)).transpose()?;
         let body = if has_files(&layout) {
-            let assembly = Assembly::new(layout, Arc::clone(&self.parts), Arc::clone(&self.files));
+            let assembly = Assembly::new(layout, parts, Arc::clone(&self.files));
             Body::Chunks(Box::new(Outgoing::new(assembly, signer, record.newline)))
         } else {
-            Body::Whole(body::whole(&layout, &self.parts, signer.as_ref(), record.newline)?.into())
+            Body::Whole(body::whole(&layout, &parts, signer.as_ref(), record.newline)?.into())
         };
         Ok(Prepared { envelope, message_id, body })
     }
@@ -92,12 +113,12 @@ impl Message for Recorded {
     }
 
     fn held_bytes(&self) -> usize {
-        self.record.len() + self.parts.iter().map(|part| part.octets().len()).sum::<usize>()
+        self.record.len() + self.parts.iter().map(Part::held).sum::<usize>()
     }
 }
 
 fn has_files(layout: &Layout) -> bool {
-    layout.pieces.iter().any(|piece| matches!(piece, Piece::Content(Source::File(_), _)))
+    layout.pieces.iter().any(|piece| matches!(piece, Piece::Content(Source::File { .. }, _)))
 }
 
 /// The caller's envelope, or the one the headers make.

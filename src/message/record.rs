@@ -2,6 +2,7 @@
 //! the bytes. It crosses from JavaScript as JSON with the large values beside it.
 
 use std::cell::OnceCell;
+use std::collections::HashMap;
 
 use serde::Deserialize;
 
@@ -50,6 +51,9 @@ pub(super) struct Record {
     /// How the message is signed.
     #[serde(default)]
     pub(super) dkim: Option<dkim::Options>,
+    /// Names the caller writes headers by, where they are not the usual ones.
+    #[serde(default)]
+    pub(super) names: HashMap<String, String>,
     /// The tree of parts.
     pub(super) root: Node,
 }
@@ -110,6 +114,8 @@ pub(super) enum Content {
     Part(usize),
     /// A file to read while the message is sent.
     File(String),
+    /// A file to read at once, as nodemailer does where two parts share it.
+    Whole(String),
 }
 
 /// A header and its value. At most one of the values is set.

@@ -2,6 +2,30 @@
 //!
 //! Lengths are UTF-16 units, white space is what `\s` and `trim` know. Nothing here writes.
 
+/// UTF-16 as UTF-8, U+FFFD for lone surrogates.
+pub(super) fn from_utf16(units: &[u16]) -> String {
+    let mut out = String::with_capacity(units.len() + units.len() / 8);
+    let mut rest = units;
+    while !rest.is_empty() {
+        // Blocks of ASCII are narrowed many units at a time.
+        let block = &rest[..rest.len().min(32)];
+        if block.iter().fold(0, |all, unit| all | unit) < 0x80 {
+            out.extend(block.iter().map(|&unit| char::from(unit as u8)));
+            rest = &rest[block.len()..];
+            continue;
+        }
+        // A pair must not be cut at the end of a block.
+        let mut end = block.len();
+        while end < rest.len() && (0xd800..0xdc00).contains(&rest[end - 1]) {
+            end += 1;
+        }
+        let (now, after) = rest.split_at(end);
+        out.extend(char::decode_utf16(now.iter().copied()).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)));
+        rest = after;
+    }
+    out
+}
+
 /// How the words of a header, or a text body, are encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 pub(super) enum Encoding {
@@ -123,6 +147,13 @@ mod tests {
             assert_eq!(has_longer_lines(text.as_bytes(), 3), long, "{text:?}");
         }
         assert!(has_longer_lines(&b"a\n".repeat(65 * 1024), 3));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn utf16_reads_as_the_standard_library_reads_it(units in proptest::collection::vec(proptest::prop_oneof![0_u16..0x80, 0xd7f0_u16..0xe010, 0_u16..], 0..120)) {
+            proptest::prop_assert_eq!(from_utf16(&units), String::from_utf16_lossy(&units));
+        }
     }
 
     #[test]

@@ -7,9 +7,9 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 
-use super::schedule::{Action, Schedule};
+use super::schedule::{Action, Schedule, pool_closed};
 use super::{EventSink, PoolEvent, PoolOptions, Request};
-use crate::connection::{self, ConnectionId, Handle, Order, Ready, Report, Reports, Settings};
+use crate::connection::{self, ConnectionId, Handle, Order, Report, Reports, Settings};
 use crate::error::{Code, Error, Phase};
 
 /// Inputs taken at once, so that their events leave in one batch.
@@ -33,7 +33,7 @@ pub(super) fn start(
     let actor = Actor {
         schedule: Schedule::new(options),
         settings,
-        mailbox: sender.downgrade(),
+        mailbox: sender.clone(),
         links: HashMap::new(),
         verifying: HashMap::new(),
         events: Vec::new(),
@@ -58,11 +58,10 @@ struct Link {
 struct Actor<S> {
     schedule: Schedule,
     settings: Arc<Settings>,
-    /// Weak, so that the mailbox closes when the last handle is dropped.
-    mailbox: mpsc::WeakUnboundedSender<Mail>,
+    mailbox: mpsc::UnboundedSender<Mail>,
     links: HashMap<ConnectionId, Link>,
-    /// Connections of a `verify`, with the caller's number and what they found.
-    verifying: HashMap<ConnectionId, (u64, Option<Box<Ready>>)>,
+    /// Connections of a `verify`, with the caller's number until it was answered.
+    verifying: HashMap<ConnectionId, Option<u64>>,
     events: Vec<PoolEvent>,
     sink: S,
 }
@@ -73,13 +72,9 @@ impl<S: EventSink> Actor<S> {
         self.advance();
         while !(self.schedule.has_ended() && self.verifying.is_empty()) {
             let wake = self.schedule.next_wake();
-            let count = tokio::select! {
-                count = inbox.recv_many(&mut batch, BATCH) => Some(count),
-                () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => None,
-            };
-            if count == Some(0) {
-                // Every handle is gone and no connection is left to report.
-                break;
+            tokio::select! {
+                _ = inbox.recv_many(&mut batch, BATCH) => {}
+                () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
             }
             for mail in batch.drain(..) {
                 match mail {
@@ -90,6 +85,20 @@ impl<S: EventSink> Actor<S> {
             }
             self.schedule.tick(Instant::now());
             self.advance();
+        }
+        self.refuse_the_rest(&mut inbox);
+    }
+
+    /// Requests that crossed the end of the pool.
+    fn refuse_the_rest(&mut self, inbox: &mut mpsc::UnboundedReceiver<Mail>) {
+        inbox.close();
+        while let Ok(mail) = inbox.try_recv() {
+            if let Mail::Request(request) = mail {
+                self.events.extend(refusal(&request));
+            }
+        }
+        if !self.events.is_empty() {
+            self.sink.deliver(std::mem::take(&mut self.events));
         }
     }
 
@@ -118,7 +127,7 @@ impl<S: EventSink> Actor<S> {
             }
             Request::Verify(id) => {
                 let connection = self.schedule.next_connection();
-                self.verifying.insert(connection, (id, None));
+                self.verifying.insert(connection, Some(id));
                 self.open(connection);
             }
             Request::Close { force, assigned } => self.schedule.close(force, assigned),
@@ -163,16 +172,13 @@ impl<S: EventSink> Actor<S> {
         match report {
             Report::Ready(ready) => {
                 self.order(id, Order::Quit);
-                if let Some((request, _)) = self.verifying.get(&id) {
-                    self.events.push(PoolEvent::Verified(*request, Ok(ready.clone())));
-                }
-                if let Some((_, found)) = self.verifying.get_mut(&id) {
-                    *found = Some(ready);
+                if let Some(request) = self.verifying.get_mut(&id).and_then(Option::take) {
+                    self.events.push(PoolEvent::Verified(request, Ok(ready)));
                 }
             }
             Report::Closed(closed) => {
                 self.links.remove(&id);
-                if let Some((request, None)) = self.verifying.remove(&id) {
+                if let Some(Some(request)) = self.verifying.remove(&id) {
                     let error =
                         closed.error.unwrap_or_else(|| Error::new(Code::Connection, "Connection closed"));
                     self.events.push(PoolEvent::Verified(request, Err(error)));
@@ -183,7 +189,7 @@ impl<S: EventSink> Actor<S> {
     }
 
     fn open(&mut self, id: ConnectionId) {
-        let Some(to) = self.mailbox.upgrade() else { return };
+        let to = self.mailbox.clone();
         let watch = to.clone();
         let Handle { orders, task } =
             connection::open(Arc::clone(&self.settings), Reports { to, wrap: Mail::Report, id });
@@ -212,6 +218,18 @@ impl<S: EventSink> Actor<S> {
         for link in self.links.values() {
             link.task.abort();
         }
+    }
+}
+
+/// What a pool that ended answers.
+pub(super) fn refusal(request: &Request) -> Option<PoolEvent> {
+    let error = pool_closed();
+    match request {
+        Request::Submit(submission) => {
+            Some(PoolEvent::Settled { id: submission.id, result: Err(error), connection: None })
+        }
+        Request::Verify(id) => Some(PoolEvent::Verified(*id, Err(error))),
+        _ => None,
     }
 }
 

@@ -3,53 +3,67 @@
 //! Each lane has a virtual time that grows by 1/weight for every message taken from it; the lane
 //! that lags behind is served next. A lane that was empty starts at the time of the others, so
 //! waiting earns no credit. One lane behaves as a plain queue.
+//!
+//! Every message has a place in line that it keeps: one that was taken and comes back stands where
+//! it stood, in front of all that came after it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// Virtual time of one message at weight 1; a multiple of many weights, so shares are exact.
 const STRIDE: u64 = 5_040_000;
+/// Lanes below which empty ones are not looked for.
+const FEW: usize = 64;
 
 /// The queue of message numbers.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Lanes {
-    lanes: Vec<Lane>,
-    by_name: HashMap<Arc<str>, usize>,
+    lanes: HashMap<Arc<str>, Lane>,
+    /// Lanes with messages by their time: the first is due.
+    due: BTreeSet<(u64, Arc<str>)>,
     /// Virtual time of the last message taken.
     clock: u64,
     len: usize,
+    /// Number of lanes at which those without messages are dropped.
+    sweep_at: usize,
 }
 
 #[derive(Debug)]
 struct Lane {
-    name: Arc<str>,
     weight: u64,
+    /// It was named in the options.
+    named: bool,
     time: u64,
-    queue: VecDeque<u64>,
-    /// Numbers in the queue that were not given up.
-    live: usize,
+    queue: BTreeMap<u64, Waiting>,
+    bytes: usize,
+}
+
+/// A message in the queue, by its place in line.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    id: u64,
+    bytes: usize,
 }
 
 /// A lane in a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LaneView {
+pub(super) struct LaneView {
     /// Name.
-    pub name: Arc<str>,
+    pub(super) name: Arc<str>,
     /// Messages waiting.
-    pub len: usize,
-    /// The oldest of them.
-    pub oldest: Option<u64>,
+    pub(super) len: usize,
+    /// Octets they hold.
+    pub(super) bytes: usize,
+    /// The first of them.
+    pub(super) first: Option<u64>,
 }
 
 impl Lanes {
     /// Lanes with these weights; others come into being with weight 1.
     pub(super) fn new(weights: impl IntoIterator<Item = (Arc<str>, u32)>) -> Self {
-        let mut lanes = Self { lanes: Vec::new(), by_name: HashMap::new(), clock: 0, len: 0 };
-        for (name, weight) in weights {
-            let at = lanes.lane(&name);
-            lanes.lanes[at].weight = u64::from(weight.max(1));
-        }
-        lanes
+        let named =
+            |(name, weight): (Arc<str>, u32)| (name, Lane::new(u64::from(weight).clamp(1, STRIDE), true, 0));
+        Self { lanes: weights.into_iter().map(named).collect(), sweep_at: FEW, ..Self::default() }
     }
 
     /// Messages waiting.
@@ -57,98 +71,93 @@ impl Lanes {
         self.len
     }
 
-    /// Queues at the end of a lane.
-    pub(super) fn push_back(&mut self, lane: &Arc<str>, id: u64) {
-        let at = self.awake(lane);
-        self.lanes[at].queue.push_back(id);
-        self.lanes[at].live += 1;
+    /// Queues a message at its place in line.
+    pub(super) fn insert(&mut self, name: &Arc<str>, place: u64, id: u64, bytes: usize) {
+        self.sweep();
+        let clock = self.clock;
+        let lane = self.lanes.entry(Arc::clone(name)).or_insert_with(|| Lane::new(1, false, clock));
+        if lane.queue.is_empty() {
+            lane.time = lane.time.max(clock);
+            self.due.insert((lane.time, Arc::clone(name)));
+        }
+        lane.queue.insert(place, Waiting { id, bytes });
+        lane.bytes += bytes;
         self.len += 1;
     }
 
-    /// Queues at the front of a lane: a message that was taken and comes back.
-    pub(super) fn push_front(&mut self, lane: &Arc<str>, id: u64) {
-        let at = self.awake(lane);
-        self.lanes[at].queue.push_front(id);
-        self.lanes[at].live += 1;
-        self.len += 1;
+    /// Takes a message out of the line.
+    pub(super) fn remove(&mut self, name: &Arc<str>, place: u64) {
+        let Some(lane) = self.lanes.get_mut(name) else { return };
+        let Some(removed) = lane.queue.remove(&place) else { return };
+        lane.bytes -= removed.bytes;
+        self.len -= 1;
+        if lane.queue.is_empty() {
+            self.due.remove(&(lane.time, Arc::clone(name)));
+        }
     }
 
-    /// The message that is due; call [`skip`](Self::skip) before.
+    /// The message that is due.
     pub(super) fn front(&self) -> Option<u64> {
-        self.due().and_then(|at| self.lanes[at].queue.front().copied())
+        let (_, name) = self.due.first()?;
+        self.lanes.get(name)?.first()
     }
 
     /// Takes the message that is due.
     pub(super) fn pop(&mut self) -> Option<u64> {
-        let due = self.due()?;
-        let lane = &mut self.lanes[due];
-        let id = lane.queue.pop_front()?;
-        self.clock = lane.time;
-        lane.time += STRIDE / lane.weight;
-        lane.live -= 1;
+        let (time, name) = self.due.pop_first()?;
+        let lane = self.lanes.get_mut(&name)?;
+        let (_, Waiting { id, bytes }) = lane.queue.pop_first()?;
+        lane.bytes -= bytes;
         self.len -= 1;
+        self.clock = time;
+        lane.time = time + STRIDE / lane.weight;
+        if !lane.queue.is_empty() {
+            self.due.insert((lane.time, name));
+        }
         Some(id)
     }
 
-    /// A message was given up while it waited. Its number stays in the lane until its turn comes
-    /// and is dropped there by [`skip`](Self::skip): taking 100,000 out of the middle, one by one,
-    /// would take a search each.
-    pub(super) fn forget(&mut self, lane: &Arc<str>) {
-        if let Some(lane) = self.by_name.get(lane).and_then(|at| self.lanes.get_mut(*at)) {
-            lane.live = lane.live.saturating_sub(1);
-            self.len -= 1;
-        }
+    /// Up to `count` messages of the lanes that are due first, the longest in line first.
+    pub(super) fn foremost(&self, count: usize) -> Vec<u64> {
+        let lanes = self.due.iter().take(count).filter_map(|(_, name)| self.lanes.get(name));
+        let mut found: Vec<_> = lanes.flat_map(|lane| lane.queue.iter().take(count)).collect();
+        found.sort_unstable_by_key(|(place, _)| **place);
+        found.into_iter().take(count).map(|(_, waiting)| waiting.id).collect()
     }
 
-    /// Drops numbers that are not alive any more from the front of every lane.
-    pub(super) fn skip(&mut self, is_alive: impl Fn(u64) -> bool) {
-        for lane in &mut self.lanes {
-            while lane.queue.front().is_some_and(|id| !is_alive(*id)) {
-                lane.queue.pop_front();
-            }
-        }
-    }
-
-    /// The lanes as they are.
+    /// The lanes that have messages or a weight, by name.
     pub(super) fn view(&self) -> Vec<LaneView> {
-        let view = |lane: &Lane| LaneView {
-            name: Arc::clone(&lane.name),
-            len: lane.live,
-            oldest: lane.queue.front().copied(),
-        };
-        self.lanes.iter().map(view).collect()
-    }
-
-    fn due(&self) -> Option<usize> {
-        let waiting = self.lanes.iter().enumerate().filter(|(_, lane)| !lane.queue.is_empty());
-        waiting.min_by_key(|(at, lane)| (lane.time, *at)).map(|(at, _)| at)
-    }
-
-    /// The lane, brought to the present if it had nothing to send.
-    fn awake(&mut self, name: &Arc<str>) -> usize {
-        let at = self.lane(name);
-        let clock = self.clock;
-        let lane = &mut self.lanes[at];
-        if lane.queue.is_empty() {
-            lane.time = lane.time.max(clock);
-        }
-        at
-    }
-
-    fn lane(&mut self, name: &Arc<str>) -> usize {
-        if let Some(at) = self.by_name.get(name) {
-            return *at;
-        }
-        let at = self.lanes.len();
-        self.lanes.push(Lane {
+        let seen = self.lanes.iter().filter(|(_, lane)| lane.named || !lane.queue.is_empty());
+        let view = |(name, lane): (&Arc<str>, &Lane)| LaneView {
             name: Arc::clone(name),
-            weight: 1,
-            time: self.clock,
-            queue: VecDeque::new(),
-            live: 0,
-        });
-        self.by_name.insert(Arc::clone(name), at);
-        at
+            len: lane.queue.len(),
+            bytes: lane.bytes,
+            first: lane.first(),
+        };
+        let mut views: Vec<_> = seen.map(view).collect();
+        views.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        views
+    }
+
+    /// Drops lanes without messages and without a debt: names come from messages, and there may be
+    /// one for each of a million tenants.
+    fn sweep(&mut self) {
+        if self.lanes.len() < self.sweep_at {
+            return;
+        }
+        let clock = self.clock;
+        self.lanes.retain(|_, lane| lane.named || !lane.queue.is_empty() || lane.time > clock);
+        self.sweep_at = (self.lanes.len() * 2).max(FEW);
+    }
+}
+
+impl Lane {
+    fn new(weight: u64, named: bool, time: u64) -> Self {
+        Self { weight, named, time, queue: BTreeMap::new(), bytes: 0 }
+    }
+
+    fn first(&self) -> Option<u64> {
+        self.queue.values().next().map(|waiting| waiting.id)
     }
 }
 
@@ -160,43 +169,67 @@ mod tests {
         Arc::from(text)
     }
 
+    fn fill(lanes: &mut Lanes, lane: &Arc<str>, ids: std::ops::Range<u64>) {
+        ids.for_each(|id| lanes.insert(lane, id, id, 10));
+    }
+
     #[test]
-    fn one_lane_is_a_plain_queue_with_a_way_back_to_its_front() {
-        let mut lanes = Lanes::new([]);
+    fn one_lane_is_a_plain_queue_to_which_a_message_returns_at_its_old_place() {
+        let mut lanes = Lanes::default();
         let only = name("");
-        (1..=3).for_each(|id| lanes.push_back(&only, id));
-        assert_eq!(lanes.pop(), Some(1));
-        lanes.push_front(&only, 1);
-        lanes.forget(&only);
-        assert_eq!(lanes.len(), 2);
-        assert_eq!(lanes.pop(), Some(1));
-        lanes.skip(|id| id != 2);
-        assert_eq!([lanes.pop(), lanes.pop()], [Some(3), None]);
-        assert_eq!(lanes.len(), 0);
+        fill(&mut lanes, &only, 1..6);
+        assert_eq!([lanes.pop(), lanes.pop()], [Some(1), Some(2)]);
+        lanes.insert(&only, 1, 1, 10);
+        lanes.insert(&only, 2, 2, 10);
+        lanes.remove(&only, 4);
+        assert_eq!((lanes.len(), lanes.front()), (4, Some(1)));
+        assert_eq!(lanes.foremost(3), [1, 2, 3]);
+        assert_eq!(lanes.view().iter().map(|lane| (lane.len, lane.bytes)).collect::<Vec<_>>(), [(4, 40)]);
+        let rest: Vec<_> = std::iter::from_fn(|| lanes.pop()).collect();
+        assert_eq!((rest, lanes.len(), lanes.front()), (vec![1, 2, 3, 5], 0, None));
     }
 
     #[test]
     fn lanes_share_in_proportion_to_their_weight() {
         let (fast, bulk) = (name("fast"), name("bulk"));
         let mut lanes = Lanes::new([(Arc::clone(&fast), 10), (Arc::clone(&bulk), 1)]);
-        for id in 0..1100 {
-            lanes.push_back(&fast, id);
-            lanes.push_back(&bulk, 10_000 + id);
-        }
-        let taken: Vec<_> = (0..1100).filter_map(|_| lanes.pop()).collect();
-        let bulk_taken = taken.iter().filter(|id| **id >= 10_000).count();
-        assert!((99..=101).contains(&bulk_taken), "{bulk_taken}");
+        fill(&mut lanes, &fast, 0..1100);
+        fill(&mut lanes, &bulk, 10_000..11_100);
+        let bulk_taken = (0..1100).filter_map(|_| lanes.pop()).filter(|id| *id >= 10_000).count();
+        assert_eq!(bulk_taken, 100);
     }
 
     #[test]
     fn a_lane_that_was_empty_is_served_soon_but_earns_no_credit() {
         let (a, b) = (name("a"), name("b"));
-        let mut lanes = Lanes::new([]);
-        (0..100).for_each(|id| lanes.push_back(&a, id));
+        let mut lanes = Lanes::default();
+        fill(&mut lanes, &a, 0..100);
         (0..50).for_each(|_| _ = lanes.pop());
-        (200..230).for_each(|id| lanes.push_back(&b, id));
+        fill(&mut lanes, &b, 200..230);
         let next: Vec<_> = (0..10).filter_map(|_| lanes.pop()).collect();
         assert!(next.iter().position(|id| *id >= 200).is_some_and(|at| at <= 1), "{next:?}");
         assert!((4..=6).contains(&next.iter().filter(|id| **id >= 200).count()), "{next:?}");
+    }
+
+    #[test]
+    fn taking_the_last_message_out_of_a_lane_leaves_the_others_due() {
+        let (a, b) = (name("a"), name("b"));
+        let mut lanes = Lanes::default();
+        lanes.insert(&a, 1, 1, 10);
+        lanes.insert(&b, 2, 2, 10);
+        lanes.remove(&a, 1);
+        lanes.remove(&a, 1);
+        assert_eq!((lanes.len(), lanes.pop(), lanes.pop()), (1, Some(2), None));
+    }
+
+    #[test]
+    fn a_lane_for_each_of_many_tenants_leaves_nothing_behind() {
+        let mut lanes = Lanes::new([(name("kept"), 3)]);
+        for tenant in 0..10_000 {
+            lanes.insert(&name(&format!("tenant {tenant}")), tenant, tenant, 10);
+            assert_eq!(lanes.pop(), Some(tenant));
+        }
+        assert!(lanes.lanes.len() < 2 * FEW, "{}", lanes.lanes.len());
+        assert_eq!(lanes.view(), [LaneView { name: name("kept"), len: 0, bytes: 0, first: None }]);
     }
 }

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::options::{PoolOptions, RateLimit};
+
 /// At most `limit` units in any window of `delta`.
 #[derive(Debug)]
 pub(super) struct Window {
@@ -49,6 +51,17 @@ impl Window {
         }
     }
 
+    /// Another limit from now on. What already started counts on.
+    pub(super) fn change(&mut self, limit: u64, delta: Duration) {
+        self.limit = limit.max(1);
+        self.delta = delta;
+    }
+
+    /// Units in any window.
+    pub(super) fn limit(&self) -> u64 {
+        self.limit
+    }
+
     /// Units in the window now.
     pub(super) fn used(&mut self, now: Instant) -> u64 {
         self.forget(now);
@@ -74,6 +87,24 @@ pub(super) struct Limiter {
 }
 
 impl Limiter {
+    /// The limits of the options.
+    pub(super) fn new(options: &PoolOptions) -> Self {
+        let second = Duration::from_secs(1);
+        Self {
+            messages: options.rate.map(|rate| Window::new(u64::from(rate.limit), rate.delta)),
+            recipients: options.max_recipients_per_second.map(|max| Window::new(u64::from(max), second)),
+            bytes: options.max_bytes_per_second.map(|max| Window::new(max, second)),
+        }
+    }
+
+    /// Another limit on message starts, or none.
+    pub(super) fn change_rate(&mut self, rate: Option<RateLimit>) {
+        match (&mut self.messages, rate) {
+            (Some(window), Some(rate)) => window.change(u64::from(rate.limit), rate.delta),
+            (messages, rate) => *messages = rate.map(|rate| Window::new(u64::from(rate.limit), rate.delta)),
+        }
+    }
+
     /// When a message may start: now (`None`), or at an instant to come.
     pub(super) fn wait(&mut self, recipients: u64, bytes: u64, now: Instant) -> Option<Instant> {
         let ask = |window: &mut Option<Window>, units| window.as_mut().and_then(|w| w.wait(units, now));
@@ -148,10 +179,21 @@ mod tests {
     }
 
     #[test]
+    fn a_changed_limit_counts_what_already_started() {
+        let now = Instant::now();
+        let mut window = Window::new(5, Duration::from_secs(1));
+        (0..4).for_each(|_| window.start(1, now));
+        window.change(2, Duration::from_secs(10));
+        assert_eq!(window.wait(1, now), Some(now + Duration::from_secs(10)));
+        window.change(6, Duration::from_secs(10));
+        assert_eq!((window.wait(2, now), window.wait(3, now).is_some()), (None, true));
+    }
+
+    #[test]
     fn what_is_larger_than_the_limit_starts_alone() {
         let now = Instant::now();
         let mut window = Window::new(10, Duration::from_secs(1));
-        assert_eq!(window.wait(100, now), None.or(window.wait(100, now)));
+        assert_eq!(window.wait(100, now), None);
         window.start(100, now);
         assert_eq!(window.wait(1, now), Some(now + Duration::from_secs(1)));
         assert_eq!(window.used(now + Duration::from_secs(1)), 0);

@@ -5,21 +5,29 @@
 //! messages. Bytes, commands and sockets are the connection's business.
 
 mod actor;
+mod histogram;
 mod lanes;
+mod learn;
 mod limiter;
 mod options;
 mod schedule;
 
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 
-use crate::connection::{ConnectionId, CustomAuth, LogLine, Ready, Secret, Settings};
 use crate::error::Error;
 use crate::mail::{Message, Receipt};
 
+pub use crate::connection::{
+    ConnectionId, Credentials, CustomAuth, HandshakeOptions, Ladder, LogLine, Pipelining, Proxy, ProxyKind,
+    Ready, Secret, Settings, Target, Tls, TlsInfo, TlsOptions, TlsVersion,
+};
+pub use histogram::Percentiles;
+pub use learn::Limits;
 pub use options::{LaneWeight, PoolOptions, RateLimit, Resize};
-pub use schedule::{CloseReason, ConnectionView, LaneState, Snapshot, Totals};
+pub use schedule::{CloseReason, ConnectionView, LaneState, Latency, Snapshot, Totals, WindowState};
 
 /// A message handed to the pool.
 #[derive(Debug)]
@@ -64,7 +72,7 @@ pub enum PoolEvent {
         /// The caller's number.
         id: u64,
         /// What became of it.
-        result: Result<Receipt, Error>,
+        result: Result<Box<Receipt>, Error>,
         /// Connection it was last on.
         connection: Option<ConnectionId>,
     },
@@ -138,16 +146,37 @@ pub trait EventSink: Send + 'static {
     fn deliver(&mut self, events: Vec<PoolEvent>);
 }
 
-/// A handle to a pool. Dropping it lets the pool finish what it holds, then close.
-#[derive(Clone, Debug)]
+/// A handle to a pool. When the last one is dropped the pool finishes what it holds, then closes.
+#[derive(Clone)]
 pub struct Pool {
+    mailbox: Arc<Mailbox>,
+}
+
+/// The way to the pool's task, and past it once that is gone.
+struct Mailbox {
     requests: mpsc::UnboundedSender<actor::Mail>,
+    events: Mutex<Box<dyn EventSink>>,
+}
+
+impl Drop for Mailbox {
+    fn drop(&mut self) {
+        // A pool that ended needs no farewell.
+        let _ = self.requests.send(actor::Mail::Request(Request::Drain));
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool").field("ended", &self.mailbox.requests.is_closed()).finish_non_exhaustive()
+    }
 }
 
 impl Pool {
     /// Starts a pool on the current runtime.
     pub fn start(options: PoolOptions, settings: Arc<Settings>, sink: impl EventSink + Clone) -> Self {
-        Self { requests: actor::start(options, settings, sink) }
+        let events = Mutex::new(Box::new(sink.clone()) as Box<dyn EventSink>);
+        let requests = actor::start(options, settings, sink);
+        Self { mailbox: Arc::new(Mailbox { requests, events }) }
     }
 
     /// Queues a message.
@@ -216,8 +245,16 @@ impl Pool {
         self.ask(Request::Abandon);
     }
 
+    /// What a pool that ended can no longer answer is answered here.
     fn ask(&self, request: Request) {
-        // A pool that ended has settled everything.
-        let _ = self.requests.send(actor::Mail::Request(request));
+        let Err(mpsc::error::SendError(actor::Mail::Request(request))) =
+            self.mailbox.requests.send(actor::Mail::Request(request))
+        else {
+            return;
+        };
+        if let Some(event) = actor::refusal(&request) {
+            let mut events = self.mailbox.events.lock().unwrap_or_else(PoisonError::into_inner);
+            events.deliver(vec![event]);
+        }
     }
 }

@@ -31,13 +31,17 @@ pub(super) enum Command<'a> {
     },
     Rset,
     Quit,
-    /// `AUTH MECHANISM [initial-response]`; the response is secret.
+    /// `AUTH MECHANISM [initial-response]`; the response is secret, `shown` stands for it in a log.
     Auth {
         mechanism: &'a str,
         initial: Option<&'a str>,
+        shown: &'a str,
     },
-    /// A base64 line of an authentication exchange; secret.
-    AuthLine(&'a str),
+    /// A base64 line of an authentication exchange; secret, `shown` stands for it in a log.
+    AuthLine {
+        line: &'a str,
+        shown: &'a str,
+    },
     /// A line a custom authentication handler made; secret but for its verb.
     Custom(&'a str),
 }
@@ -59,9 +63,10 @@ impl Command<'_> {
             Self::Bdat { size, last } => write!(out, "BDAT {size}{}", if *last { " LAST" } else { "" }),
             Self::Rset => write!(out, "RSET"),
             Self::Quit => write!(out, "QUIT"),
-            Self::Auth { mechanism, initial: None } => write!(out, "AUTH {mechanism}"),
-            Self::Auth { mechanism, initial: Some(text) } => write!(out, "AUTH {mechanism} {text}"),
-            Self::AuthLine(text) | Self::Custom(text) => write!(out, "{text}"),
+            Self::Auth { mechanism, initial: None, .. } => write!(out, "AUTH {mechanism}"),
+            Self::Auth { mechanism, initial: Some(text), .. } => write!(out, "AUTH {mechanism} {text}"),
+            Self::AuthLine { line, .. } => write!(out, "{line}"),
+            Self::Custom(text) => write!(out, "{text}"),
         };
         if out[from..].iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
             out.truncate(from);
@@ -92,8 +97,8 @@ impl Command<'_> {
 impl fmt::Display for Command<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Auth { mechanism, initial: Some(_) } => write!(f, "AUTH {mechanism} /* secret */"),
-            Self::AuthLine(_) => f.write_str("/* secret */"),
+            Self::Auth { mechanism, initial: Some(_), shown } => write!(f, "AUTH {mechanism} {shown}"),
+            Self::AuthLine { shown, .. } => f.write_str(shown),
             Self::Custom(text) => f.write_str(&mask_custom(text)),
             command => {
                 let mut line = Vec::new();
@@ -149,9 +154,9 @@ mod tests {
             Command::Mail { from: "a", params: &dirty },
             Command::Rcpt { to: "a\nDATA", params: &clean },
             Command::Rcpt { to: "a", params: &dirty },
-            Command::Auth { mechanism: "PLAIN\r\n", initial: None },
-            Command::Auth { mechanism: "PLAIN", initial: Some("x\r") },
-            Command::AuthLine("a\nb"),
+            Command::Auth { mechanism: "PLAIN\r\n", initial: None, shown: "" },
+            Command::Auth { mechanism: "PLAIN", initial: Some("x\r"), shown: "" },
+            Command::AuthLine { line: "a\nb", shown: "" },
             Command::Custom("AUTH X\r\nMAIL"),
         ];
         for command in commands {
@@ -164,8 +169,11 @@ mod tests {
     #[test]
     fn secrets_never_reach_the_log() {
         for (command, expected) in [
-            (Command::Auth { mechanism: "PLAIN", initial: Some("czNjcjN0") }, "AUTH PLAIN /* secret */"),
-            (Command::AuthLine("czNjcjN0"), "/* secret */"),
+            (
+                Command::Auth { mechanism: "PLAIN", initial: Some("czNjcjN0"), shown: "shown" },
+                "AUTH PLAIN shown",
+            ),
+            (Command::AuthLine { line: "czNjcjN0", shown: "shown" }, "shown"),
             (Command::Custom("AUTH NTLM czNjcjN0"), "AUTH NTLM /* secret */"),
             (Command::Custom("AUTH NTLM"), "AUTH NTLM"),
             (Command::Custom("czNjcjN0"), "/* secret */"),

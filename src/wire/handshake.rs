@@ -14,7 +14,7 @@ use crate::error::{Code, Error, Phase, Result};
 use super::capabilities::Capabilities;
 use super::command::{Command, LogLine};
 use super::reply::Reply;
-use super::sasl::{Exchange, Mechanism};
+use super::sasl::{Exchange, Mechanism, masked};
 
 /// A password or token; shown by nothing.
 #[derive(Clone, PartialEq, Eq)]
@@ -373,12 +373,13 @@ impl Handshake {
     }
 
     fn begin(&mut self, method: Mechanism, secret: Secret, renewed: bool) -> Result<Step> {
-        let user = self.options.credentials.as_ref().map_or("", |c| c.user.as_str());
+        let user = self.options.credentials.as_ref().map(|c| c.user.clone()).unwrap_or_default();
         let (host, port) = &self.options.server;
         let token = method.takes_token().then(|| secret.clone());
-        let (exchange, initial) = Exchange::new(method, user, secret, &self.options.nonce, (host, *port));
+        let (exchange, initial) = Exchange::new(method, &user, secret, &self.options.nonce, (host, *port));
         let initial = initial.map(|bytes| BASE64.encode(bytes));
-        self.send(&Command::Auth { mechanism: method.name(), initial: initial.as_deref() })?;
+        let shown = BASE64.encode(masked(method, &user));
+        self.send(&Command::Auth { mechanism: method.name(), initial: initial.as_deref(), shown: &shown })?;
         self.state = State::Auth(Login { exchange, method, token, renewed, rounds: 0 });
         Ok(Step::Reply)
     }
@@ -392,8 +393,11 @@ impl Handshake {
         if reply.code == 334 && login.rounds < MAX_CHALLENGES {
             login.rounds += 1;
             let challenge = reply.text.get(4..).unwrap_or_default();
-            let answer = login.exchange.answer(challenge).map_err(fail)?;
-            self.send(&Command::AuthLine(&BASE64.encode(answer)))?;
+            let open = login.exchange.answers_name() || login.exchange.answers_nothing();
+            let answer = BASE64.encode(login.exchange.answer(challenge).map_err(fail)?);
+            let user = self.options.credentials.as_ref().map_or("", |c| c.user.as_str());
+            let shown = if open { answer.clone() } else { BASE64.encode(masked(login.method, user)) };
+            self.send(&Command::AuthLine { line: &answer, shown: &shown })?;
             self.state = State::Auth(login);
             return Ok(Step::Reply);
         }

@@ -50,8 +50,6 @@ fn the_usual_ways_to_get_ready() {
     let ehlo = "250-mx\n250-PIPELINING\n250 SIZE 10";
     let tls = "250-mx\n250 STARTTLS";
     let auth = "250-mx\n250 AUTH PLAIN LOGIN";
-    let login = "AGxvZ2lu";
-    let _ = login;
     let cases: Vec<(HandshakeOptions, Vec<&str>, &str)> = vec![
         (options(), vec!["220 hi", ehlo], "EHLO me.example\r\n"),
         (HandshakeOptions { lmtp: true, ..options() }, vec!["220 hi", ehlo], "LHLO me.example\r\n"),
@@ -103,7 +101,8 @@ fn the_usual_ways_to_get_ready() {
 fn every_refusal_has_the_code_command_and_text_nodemailer_gives() {
     let ehlo = "250 mx";
     let auth = "250-mx\n250 AUTH PLAIN LOGIN CRAM-MD5";
-    let cases: Vec<(HandshakeOptions, Vec<&str>, &str, &str, &str, Phase)> = vec![
+    type Case<'a> = (HandshakeOptions, Vec<&'a str>, &'a str, &'a str, &'a str, Phase);
+    let cases: Vec<Case<'_>> = vec![
         (
             options(),
             vec!["554 no"],

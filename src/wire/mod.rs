@@ -23,5 +23,5 @@ pub use envelope::{MailParams, check as check_envelope};
 pub use handshake::{Credentials, Handshake, HandshakeOptions, Secret, Step, unexpected};
 pub use reply::{Reply, ReplyReader};
 pub use sasl::Mechanism;
-pub use session::{Event, Session, SessionOptions, closed_unexpectedly};
+pub use session::{Event, Progress, Session, SessionOptions, closed_unexpectedly};
 pub use transaction::{Accepted, Failure, Outcome};

@@ -59,9 +59,6 @@ pub struct ReplyReader {
     max_size: usize,
 }
 
-/// nodemailer's bound on one reply, in octets.
-pub(crate) const DEFAULT_MAX_RESPONSE_SIZE: usize = 1024 * 1024;
-
 impl ReplyReader {
     /// A reader that gives up on a reply of more than `max_size` octets.
     pub fn new(max_size: usize) -> Self {
@@ -76,14 +73,14 @@ impl ReplyReader {
         }
     }
 
-    /// Takes bytes from the server. Call [`next`](Self::next) until it gives `None` before the
+    /// Takes bytes from the server. Call [`next_reply`](Self::next_reply) until it gives `None` before the
     /// next call, so that the buffer holds at most one unfinished line.
     pub fn feed(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
     }
 
     /// The next whole reply, `None` when more bytes are needed.
-    pub fn next(&mut self) -> Result<Option<Reply>> {
+    pub fn next_reply(&mut self) -> Result<Option<Reply>> {
         while let Some(line) = self.next_line() {
             let (from, to) = line;
             if self.buffer[from..to].iter().all(u8::is_ascii_whitespace) && self.partial.is_empty() {
@@ -198,7 +195,7 @@ mod tests {
 
     fn read_all(reader: &mut ReplyReader) -> Result<Vec<Reply>> {
         let mut replies = Vec::new();
-        while let Some(reply) = reader.next()? {
+        while let Some(reply) = reader.next_reply()? {
             replies.push(reply);
         }
         Ok(replies)
@@ -206,7 +203,8 @@ mod tests {
 
     #[test]
     fn replies_are_read_whatever_their_form() {
-        let cases: &[(&[u8], &[(u16, &str)])] = &[
+        type Case = (&'static [u8], &'static [(u16, &'static str)]);
+        let cases: &[Case] = &[
             (b"220 hi\r\n", &[(220, "220 hi")]),
             (b"250-a\r\n250-b\r\n250 c\r\n", &[(250, "250-a\n250-b\n250 c")]),
             (b"250\r\n354 go\n", &[(250, "250"), (354, "354 go")]),
@@ -230,7 +228,7 @@ mod tests {
     fn different_codes_in_one_reply_are_refused() {
         let mut reader = ReplyReader::new(1000);
         reader.feed(b"250-a\r\n550 b\r\n");
-        assert_eq!(reader.next().unwrap_err().code(), Code::Protocol);
+        assert_eq!(reader.next_reply().unwrap_err().code(), Code::Protocol);
     }
 
     #[test]
@@ -242,7 +240,7 @@ mod tests {
                 reader.feed(piece);
                 fed += piece.len();
                 assert!(fed < 300, "never refused");
-                if let Err(error) = reader.next() {
+                if let Err(error) = reader.next_reply() {
                     break error;
                 }
             };
@@ -255,7 +253,7 @@ mod tests {
         for (input, expected) in [("550 no", Some("550 no")), ("250 yes", None), ("55", None), ("", None)] {
             let mut reader = ReplyReader::new(100);
             reader.feed(input.as_bytes());
-            assert!(reader.next().unwrap().is_none());
+            assert!(reader.next_reply().unwrap().is_none());
             assert_eq!(reader.take_refusal_fragment().as_deref(), expected);
         }
     }

@@ -80,6 +80,20 @@ enum State {
     Done,
 }
 
+/// An answer as a log may show it: the user's name, never the secret.
+pub(super) fn masked(mechanism: Mechanism, user: &str) -> Vec<u8> {
+    match mechanism {
+        Mechanism::Plain => format!("\0{user}\0{MASK}"),
+        Mechanism::CramMd5 => format!("{user} {MASK}"),
+        Mechanism::XOAuth2 => format!("user={user}\x01auth=Bearer {MASK}\x01\x01"),
+        Mechanism::Login | Mechanism::ScramSha256 | Mechanism::OAuthBearer => MASK.to_owned(),
+    }
+    .into_bytes()
+}
+
+/// What stands for a secret in a log.
+const MASK: &str = "/* secret */";
+
 /// Why a challenge cannot be answered, in the words nodemailer uses where it has any.
 pub(super) type Refusal = &'static str;
 
@@ -131,7 +145,9 @@ impl Exchange {
         let (answer, next) = match state {
             State::LoginUser => (self.user.clone().into_bytes(), State::LoginPassword),
             State::LoginPassword => (self.secret.expose().as_bytes().to_vec(), State::Done),
-            State::Cram => (self.cram(&decode(text).ok_or(NO_CHALLENGE)?)?, State::Done),
+            State::Cram => {
+                (self.cram(&decode(text).filter(|c| !c.is_empty()).ok_or(NO_CHALLENGE)?)?, State::Done)
+            }
             State::ScramFirst { nonce } => self.scram(&nonce, &decode(text).ok_or(NO_CHALLENGE)?)?,
             State::ScramFinal { server_signature } => {
                 check_scram_final(&decode(text).ok_or(NO_CHALLENGE)?, &server_signature)?;
@@ -143,6 +159,16 @@ impl Exchange {
         };
         self.state = next;
         Ok(answer)
+    }
+
+    /// Whether the next answer is the user's name, which is no secret.
+    pub(super) fn answers_name(&self) -> bool {
+        matches!(self.state, State::LoginUser)
+    }
+
+    /// Whether the next answer holds nothing.
+    pub(super) fn answers_nothing(&self) -> bool {
+        matches!(self.state, State::Plain | State::Token(_) | State::Done)
     }
 
     /// Whether success may be believed now: SCRAM proves the server as well.
@@ -275,8 +301,10 @@ mod tests {
         let (mut exchange, _) = start(Mechanism::CramMd5, "tim", "tanstaaftanstaaf", "n");
         let challenge = "PDE4OTYuNjk3MTcwOTUyQHBvc3RvZmZpY2UucmVzdG9uLm1jaS5uZXQ+";
         assert_eq!(exchange.answer(challenge).unwrap(), b"tim b913a602c7eda7a495b4e6e7334d3890");
-        let (mut exchange, _) = start(Mechanism::CramMd5, "tim", "x", "n");
-        assert!(exchange.answer("not base64!").is_err());
+        for challenge in ["not base64!", ""] {
+            let (mut exchange, _) = start(Mechanism::CramMd5, "tim", "x", "n");
+            assert!(exchange.answer(challenge).is_err());
+        }
     }
 
     #[test]

@@ -49,6 +49,19 @@ pub enum Event {
     Settled(u64, Outcome),
 }
 
+/// How far a message has come on this connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Nothing of it was written.
+    Waiting,
+    /// Commands were written, nothing of the body.
+    Envelope,
+    /// A part of the body was written.
+    Body,
+    /// End-of-data was written.
+    Ended,
+}
+
 /// What a reply is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Expect {
@@ -133,6 +146,12 @@ impl Session {
     /// Says goodbye once everything before is written; no message is begun after it.
     pub fn quit(&mut self) {
         self.quitting = true;
+        self.pump();
+    }
+
+    /// Messages in flight from now on.
+    pub fn set_window(&mut self, window: usize) {
+        self.options.window = window.max(1);
         self.pump();
     }
 
@@ -247,10 +266,21 @@ impl Session {
         self.options.chunking
     }
 
-    /// Takes a message that was not begun out again. Gives false if it is too late.
-    pub fn withdraw(&mut self, id: u64) -> bool {
-        let found = self.transactions.iter().position(|t| t.id == id && t.stage == Stage::Start);
-        found.map(|at| self.transactions.remove(at)).is_some()
+    /// How far a message has come; `None` if it is not here.
+    pub fn progress(&self, id: u64) -> Option<Progress> {
+        let transaction = self.transactions.iter().find(|t| t.id == id)?;
+        Some(match transaction.stage {
+            Stage::Start => Progress::Waiting,
+            Stage::Body if transaction.body_begun => Progress::Body,
+            Stage::Rcpt(_) | Stage::Data | Stage::AwaitGo | Stage::Body => Progress::Envelope,
+            Stage::Ended if transaction.end_at.is_some() => Progress::Ended,
+            Stage::Ended => Progress::Envelope,
+        })
+    }
+
+    /// Takes a message that was not begun out again.
+    pub fn withdraw(&mut self, id: u64) {
+        self.transactions.retain(|t| t.id != id || t.stage != Stage::Start);
     }
 
     /// Takes the next reply. An error ends the connection: hand it to [`lost`](Self::lost).
@@ -300,12 +330,15 @@ impl Session {
         self.expected.front().is_some_and(|(_, end)| *end <= self.sent())
     }
 
-    /// The connection is gone, for this reason: every message left gets its verdict.
+    /// The connection is gone, for this reason: every message left gets its verdict. Silence is
+    /// the fault of the one whose reply was due; those behind it lost their connection.
     pub fn lost(&mut self, error: &Error) {
         let written = self.sent();
-        for transaction in std::mem::take(&mut self.transactions) {
+        let gone = closed_unexpectedly(None);
+        for (at, transaction) in std::mem::take(&mut self.transactions).into_iter().enumerate() {
             let id = transaction.id;
-            let failure = transaction.lost(error, written, self.options.lmtp);
+            let reason = if at > 0 && error.code() == Code::TimedOut { &gone } else { error };
+            let failure = transaction.lost(reason, written, self.options.lmtp);
             self.events.push_back(Event::Settled(id, Outcome::Failed(failure)));
         }
         self.expected.clear();

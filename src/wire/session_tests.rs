@@ -249,7 +249,7 @@ fn replies_out_of_turn_end_the_connection() {
     assert!(feed(&mut shifted, &["250", "250", "250"]).is_err());
     assert_eq!(flush(&mut shifted), "");
     shifted.lost(&closed_unexpectedly(None));
-    assert_eq!(outcomes(&mut shifted), ["1:ECONNECTION/envelope!"]);
+    assert_eq!(outcomes(&mut shifted), ["1:ECONNECTION/data!"]);
 }
 
 #[test]
@@ -269,7 +269,7 @@ fn words_that_are_no_reply_are_no_verdict() {
         (true, &["?"][..], "1:EPROTOCOL/in-doubt"),
         (true, &["250", "?"], "1:EPROTOCOL/in-doubt"),
         (false, &["?"], "1:EPROTOCOL/envelope!"),
-        (false, &["250", "250", "?"], "1:EPROTOCOL/envelope!"),
+        (false, &["250", "250", "?"], "1:EPROTOCOL/data!"),
     ] {
         let mut session = Session::new(options(true, chunking, 2));
         submit(&mut session, 1, &["b@x"]);

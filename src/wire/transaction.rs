@@ -14,7 +14,7 @@ use super::reply::Reply;
 #[derive(Debug)]
 pub enum Outcome {
     /// The server took it.
-    Accepted(Accepted),
+    Accepted(Box<Accepted>),
     /// It failed.
     Failed(Failure),
 }
@@ -200,13 +200,13 @@ impl Transaction {
             return Outcome::Failed(Failure { error, unsent });
         }
         match self.final_reply {
-            Some(reply) if lmtp || reply.is_positive() => Outcome::Accepted(Accepted {
+            Some(reply) if lmtp || reply.is_positive() => Outcome::Accepted(Box::new(Accepted {
                 envelope: self.envelope,
                 accepted: self.accepted,
                 refused: self.refused,
                 size: self.wire_size,
                 response: reply.text,
-            }),
+            })),
             Some(reply) => {
                 let phase = if matches!(reply.class(), 4 | 5) { Phase::Rejected } else { Phase::InDoubt };
                 let error = failure(Code::Message, "Message failed", &reply, "DATA", phase);
@@ -235,7 +235,9 @@ impl Transaction {
             let unsent = own.reply_code() == Some(421);
             return Failure { error: own.fatal(), unsent };
         }
-        let phase = if self.body_begun || self.stage == Stage::Body { Phase::Data } else { Phase::Envelope };
+        let at_data = self.stage == Stage::AwaitGo && self.envelope_answered();
+        let begun = self.body_begun || self.stage == Stage::Body || at_data;
+        let phase = if begun { Phase::Data } else { Phase::Envelope };
         Failure { error: error.clone().at(phase).fatal(), unsent: true }
     }
 

@@ -112,6 +112,7 @@ pub(crate) fn settings(address: SocketAddr, pipelining: Pipelining, waits: Waits
             ..HandshakeOptions::default()
         },
         pipelining,
+        ladder: Arc::default(),
         connection_timeout: waits.0 * 2,
         greeting_timeout: waits.0,
         socket_timeout: waits.0,
@@ -204,7 +205,7 @@ impl Office {
             PoolEvent::Settled { id, result, .. } => {
                 let outcomes = self.outcomes.entry(id).or_default();
                 self.settled += u64::from(outcomes.is_empty());
-                outcomes.push(result);
+                outcomes.push(result.map(|receipt| *receipt));
             }
             PoolEvent::Ended => self.ended = true,
             _ => {}

@@ -183,7 +183,8 @@ module.exports = [
 
   token('with an access token', { accessToken: 'good' }),
   token('with an access token that lasts', { accessToken: 'good', expires: Date.now() + 3600000 }),
-  token('with a bad access token and no way to renew it', { accessToken: 'bad' }),
+  // nodemailer tries the same token twice
+  token('with a bad access token and no way to renew it', { accessToken: 'bad' }, { wire: 'messages' }),
   token('with nothing', {}),
   token('without a user', { user: undefined, accessToken: 'good' }),
   token(
@@ -225,4 +226,41 @@ module.exports = [
     server: server({ methods: ['XOAUTH2'], token: 'good' }),
     ...issuer({ ...grant, access_token: 'stale' }, grant),
   },
+  token('service account without a key', { serviceClient: 'service@example.com' }),
+  token('service account without a user', {
+    user: undefined,
+    serviceClient: 'service@example.com',
+    privateKey: 'x',
+  }),
+  token(
+    'service account with a key that is none',
+    { serviceClient: 'service@example.com', privateKey: 'nonsense' },
+    {
+      mask: [[/error:[0-9A-F]+:/g, 'error:']],
+    },
+  ),
+  token('a token server that is not there', {
+    clientId: 'a',
+    clientSecret: 'b',
+    refreshToken: 'c',
+    accessUrl: 'http://127.0.0.1:1/',
+  }),
+  token('a token that has expired', { accessToken: 'good', expires: 1000 }),
+  {
+    name: 'oauth2 from a token server without a token',
+    server: server({ methods: ['XOAUTH2'], token: 'good' }),
+    ...issuer({}),
+  },
+  {
+    name: 'oauth2 from a token server that sends no object',
+    server: server({ methods: ['XOAUTH2'], token: 'good' }),
+    ...issuer('text'),
+  },
+  {
+    name: 'oauth2 verify',
+    server: server({ methods: ['XOAUTH2'], token: 'good' }),
+    ...issuer(grant),
+    run: async (ctx, transporter) => [await ctx.outcome(transporter.verify()), ctx.asked.length],
+  },
+  token('offered as the only method, without OAuth2', { type: undefined, pass: 'secret' }),
 ];

@@ -3,6 +3,7 @@
 /** Sockets and proxies of the caller's own. */
 
 const net = require('node:net');
+const tls = require('node:tls');
 const { startProxy, identity, pem } = require('../../support/servers');
 
 const connect = (ctx) =>
@@ -26,6 +27,15 @@ const opens =
     ctx.note('asked', options.host, options.port === ctx.port, typeof options.connectStartedAt);
     connect(ctx).then((connection) => callback(null, { connection, ...extra }));
   };
+
+/** What ends nodemailer's process is an error here. */
+const crashes = {
+  isolated: true,
+  wire: false,
+  difference: 'bad-input-is-an-error',
+  theirs: ({ outcome }) => expect(outcome).toMatch(/the process dies/),
+  ours: ({ outcome }) => expect(outcome.error ?? outcome.thrown).toBeTruthy(),
+};
 
 module.exports = [
   {
@@ -130,6 +140,66 @@ module.exports = [
     run: async (ctx, transporter) => {
       transporter.set('proxy_handler_mine', (proxy, options, done) => done(new Error('handler says no')));
       return twice(ctx);
+    },
+  },
+  { name: 'an HTTP proxy that talks nonsense', ...through('http', { raw: 'nonsense\r\n\r\n' }) },
+  {
+    name: 'an HTTP proxy with endless headers',
+    ...through('http', { raw: `HTTP/1.1 200 ok\r\nX: ${'x'.repeat(100000)}` }),
+  },
+  { name: 'an HTTP proxy that closes', ...through('http', { raw: '' }) },
+  {
+    name: 'an HTTP proxy that is silent',
+    ...through('http', { silent: true }),
+    options: (ctx, base) => ({
+      ...base,
+      proxy: `http://127.0.0.1:${ctx.proxy.port}`,
+      connectionTimeout: 200,
+    }),
+  },
+  {
+    name: 'an HTTP proxy and a host with a line break',
+    ...through('http'),
+    options: (ctx, base) => ({ ...base, host: 'a\r\nX: y', proxy: `http://127.0.0.1:${ctx.proxy.port}` }),
+  },
+  {
+    name: 'an HTTP proxy url with a name that does not resolve',
+    options: { proxy: 'http://does-not-exist.invalid:3128' },
+  },
+  { ...crashes, name: 'a proxy url that is none', options: { proxy: 'nonsense' } },
+  {
+    name: 'a connection that is TLS already',
+    server: { secure: true },
+    options: (ctx, base) => ({
+      ...base,
+      secure: true,
+      secured: true,
+      getSocket: (options, callback) => {
+        const connection = tls.connect({ port: ctx.port, host: '127.0.0.1', rejectUnauthorized: false }, () =>
+          callback(null, { connection }),
+        );
+      },
+    }),
+  },
+  {
+    name: 'a connection that closes',
+    options: (ctx, base) => ({
+      ...base,
+      maxRequeues: 1,
+      getSocket: (options, callback) =>
+        connect(ctx).then((connection) => {
+          connection.destroy();
+          callback(null, { connection });
+        }),
+    }),
+  },
+  {
+    ...crashes,
+    name: 'getSocket that throws',
+    options: {
+      getSocket: () => {
+        throw new Error('thrown by getSocket');
+      },
     },
   },
 ];

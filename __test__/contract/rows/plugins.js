@@ -2,6 +2,8 @@
 
 /** The transporter as an object: plugins, meta values, what hangs off it, logging, transport objects. */
 
+const { AsyncLocalStorage } = require('node:async_hooks');
+const http = require('node:http');
 const { Transform } = require('node:stream');
 
 const uses = (name, step, plugin, row) => ({
@@ -230,6 +232,65 @@ module.exports = [
         };
         ctx.note('returned', transporter.transporter.send({ data: {}, message }, done));
       }),
+  },
+
+  {
+    name: 'events of the transport come through the transporter',
+    options: { maxConnections: 2 },
+    run: async (ctx, transporter) => {
+      for (const event of ['idle', 'clear', 'error', 'log', 'other']) {
+        transporter.on(event, (...args) => ctx.note(event, ...args.map(String)));
+      }
+      await new Promise(setImmediate);
+      await new Promise(setImmediate);
+      const { transporter: transport } = transporter;
+      for (const event of ['idle', 'clear', 'other']) transport.emit(event, 'an argument');
+      transport.emit('error', new Error('trouble'));
+      transport.emit('log', { type: 'a', message: 'b' });
+    },
+  },
+  {
+    name: 'sendMail keeps the asynchronous context',
+    run: async (ctx, transporter) => {
+      const storage = new AsyncLocalStorage();
+      const one = storage.run(
+        'one',
+        async () => (await transporter.sendMail(ctx.message), storage.getStore()),
+      );
+      const two = storage.run('two', () => ctx.send().then(() => storage.getStore()));
+      return [await one, await two];
+    },
+  },
+  {
+    name: 'createTestAccount',
+    server: false,
+    bare: true,
+    prepare: (ctx) =>
+      new Promise((resolve) => {
+        const account = { status: 'success', user: 'u', pass: 'p', smtp: {}, web: 'https://web.example' };
+        ctx.api = http.createServer((req, res) => {
+          let body = '';
+          req
+            .on('data', (chunk) => (body += chunk))
+            .on('end', () => {
+              ctx.note(req.method, req.url, Object.keys(JSON.parse(body)));
+              res.end(JSON.stringify(account));
+            });
+        });
+        ctx.api.listen(0, '127.0.0.1', resolve);
+      }),
+    cleanup: (ctx) => ctx.api.close(),
+    run: async (ctx) => {
+      const { library } = ctx;
+      const account = await library.createTestAccount(`http://127.0.0.1:${ctx.api.address().port}`);
+      const again = await new Promise((resolve) => library.createTestAccount((err, found) => resolve(found)));
+      return [
+        account,
+        again === account,
+        library.getTestMessageUrl({ response: '250 ok [STATUS=new MSGID=x]' }),
+      ];
+    },
+    isolated: true,
   },
 
   logs('of the conversation', conversation, { transactionLog: true }),

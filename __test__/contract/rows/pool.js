@@ -90,7 +90,7 @@ module.exports = [
     name: 'the first idle comes by itself',
     server: false,
     events: ['idle'],
-    options: ({}, base) => ({ ...base, port: 1 }),
+    options: (ctx, base) => ({ ...base, port: 1 }),
     run: async (ctx, transporter) => {
       ctx.note('made', transporter.isIdle());
       await wait(20);

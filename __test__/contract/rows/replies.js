@@ -36,8 +36,22 @@ const both = (name, replies, row = {}) =>
     server: { capabilities, ...row.server, replies: typeof replies === 'function' ? replies() : replies },
   }));
 
-const answers = (step, reply) =>
-  both(`${step} answered ${String(reply).slice(0, 40)}`, () => ({ [step]: first(reply) }));
+const answers = (step, reply, row) =>
+  both(`${step} answered ${String(reply).slice(0, 40)}`, () => ({ [step]: first(reply) }), row);
+
+/** What goes out over another connection here and fails there; it is delivered once. */
+const retried = (difference) => ({
+  difference,
+  wire: 'messages',
+  theirs: ({ outcome: [lost, second] }) => {
+    expect(lost.error).toBeTruthy();
+    expect(second.info).toBeTruthy();
+  },
+  ours: ({ outcome, messages }) => {
+    for (const { info } of outcome) expect(info.accepted).toEqual(['recipient@example.com']);
+    expect(messages).toHaveLength(2);
+  },
+});
 const three = { first: { to: 'a@example.com, bad@example.com, c@example.com' } };
 const LMTP = (name, body, first_) => ({
   name: `lmtp ${name}`,
@@ -65,7 +79,7 @@ module.exports = [
   ...answers('body', '250 2.0.0 Ok: queued as 4F2'),
   ...answers('body', '250-2.0.0 Ok\r\n250 2.0.0 twice'),
   ...answers('body', '250 grüezi'),
-  ...answers('body', '354 again?'),
+  ...answers('body', '354 again?', { wire: 'messages' }),
   ...both('one of three recipients is refused', { RCPT: refuses(/bad/, '550 5.1.1 unknown') }, three),
   ...both(
     'all of three are refused, one for now',
@@ -78,17 +92,32 @@ module.exports = [
     three,
   ),
 
-  ...both('421 to MAIL', () => ({ MAIL: first(['421 4.3.2 bye', FIN]) })),
-  ...both('421 to RCPT', () => ({ RCPT: first(['421 4.3.2 bye', FIN]) }), { run: twice }),
+  ...both(
+    '421 to MAIL',
+    () => ({ MAIL: first(['421 4.3.2 bye', FIN]) }),
+    retried('refused-session-is-retried'),
+  ),
+  ...both(
+    '421 to RCPT',
+    () => ({ RCPT: first(['421 4.3.2 bye', FIN]) }),
+    retried('refused-session-is-retried'),
+  ),
   ...both('421 to the body', () => ({ body: first(['421 4.3.2 bye', FIN]) })),
-  ...both('close at MAIL', () => ({ MAIL: first(FIN) })),
-  ...both('close at RCPT', () => ({ RCPT: first(FIN) })),
+  ...both('close at MAIL', () => ({ MAIL: first(FIN) }), retried('unsent-is-retried')),
+  ...both('close at RCPT', () => ({ RCPT: first(FIN) }), retried('unsent-is-retried')),
   ...both('close after the final dot', () => ({ body: first(FIN) })),
   ...both('reset after the final dot', () => ({ body: first(after(10, RST)) })),
   ...both('half an answer to the body', () => ({ body: first([Buffer.from('250 2.0.0 qu'), FIN]) })),
   ...both('half a refusal of the body', () => ({ body: first([Buffer.from('554 5.7.1 sp'), FIN]) })),
-  ...both('an answer that is not SMTP', () => ({ MAIL: first('what do you want?') })),
-  ...both('an answer of four digits', () => ({ MAIL: first('2500 ok') })),
+  ...both('an answer that is not SMTP', () => ({ MAIL: first('what do you want?') }), { wire: 'messages' }),
+  ...both('an answer of four digits', () => ({ MAIL: first('2500 ok') }), {
+    difference: 'malformed-replies-end',
+    theirs: ({ outcome }) => expect(outcome[0].info).toBeTruthy(),
+    ours: ({ outcome }) => {
+      expect(outcome[0].error.responseCode).toBe(2500);
+      expect(outcome[1].info).toBeTruthy();
+    },
+  }),
   ...both('an empty line before an answer', () => ({ MAIL: first('\r\n250 ok') })),
   {
     name: 'the second message finds the connection closed',
@@ -119,6 +148,20 @@ module.exports = [
     run: async (ctx) => {
       const sent = await ctx.send();
       await new Promise((resolve) => setTimeout(resolve, 150));
+      return [sent, await ctx.send()];
+    },
+  },
+  {
+    name: 'an idle connection gets a reply nobody asked for',
+    options: ONE,
+    server: {
+      replies: {
+        body: (session) => (session.id === 1 ? ['250 2.0.0 ok', after(5, '250 2.1.0 and again')] : undefined),
+      },
+    },
+    run: async (ctx) => {
+      const sent = await ctx.send();
+      await new Promise((resolve) => setTimeout(resolve, 100));
       return [sent, await ctx.send()];
     },
   },

@@ -14,7 +14,7 @@ const WORDS = {
     fields: ['library', 'reason', 'host', 'localAddress', 'path', 'port'],
   },
 };
-const NAMES = { without: { difference: 'tls-error-details', fields: ['cert'] } };
+const NAMES = { without: { difference: 'tls-error-details', fields: ['cert', 'host', 'reason'] } };
 
 /** The same row for both ways into TLS. */
 const both = (name, tls, row = {}) => [
@@ -76,6 +76,7 @@ module.exports = [
     'no client certificate',
     { ca, maxVersion: 'TLSv1.2' },
     {
+      wire: false,
       serverTls: { ...clients.serverTls, maxVersion: 'TLSv1.2' },
       mask: [[/\b[0-9A-F]{12,16}:error:.*/s, 'openssl']],
       ...WORDS,
@@ -164,5 +165,51 @@ module.exports = [
     options: { host: 'localhost', secure: true },
     server: { secure: true },
     run: (ctx, transporter) => ctx.outcome(transporter.verify()),
+  },
+
+  // what only Node's own TLS can do: the transport works on, whichever engine that takes
+  ...both('a secure context', { secureContext: require('node:tls').createSecureContext({ ca }) }),
+  ...both('a cipher list in the words of OpenSSL', {
+    ca,
+    ciphers: 'HIGH:!aNULL:@STRENGTH',
+    maxVersion: 'TLSv1.2',
+  }),
+  ...both('minVersion TLSv1', { ca, minVersion: 'TLSv1' }),
+  ...both('a curve', { ca, ecdhCurve: 'P-384' }),
+  ...both('signature algorithms', { ca, sigalgs: 'ecdsa_secp256r1_sha256' }),
+  ...both('secureProtocol', { ca, secureProtocol: 'TLSv1_2_method' }),
+  ...both('an empty crl list', { ca, crl: [] }),
+  ...both(
+    'a server with old ciphers only',
+    { ca },
+    {
+      wire: 'messages',
+      serverTls: { ciphers: 'ECDHE-ECDSA-AES128-SHA', maxVersion: 'TLSv1.2' },
+    },
+  ),
+  ...both(
+    'a server with TLS 1.1 only',
+    { ca, minVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' },
+    {
+      wire: 'messages',
+      serverTls: { minVersion: 'TLSv1.1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' },
+    },
+  ),
+  ...both('a session of the caller', { ca, session: Buffer.from('no session') }),
+  {
+    name: 'NODE_TLS_REJECT_UNAUTHORIZED',
+    isolated: true,
+    options: { secure: true, host: 'localhost' },
+    server: { secure: true },
+    prepare: () => (process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0'),
+    cleanup: () => delete process.env.NODE_TLS_REJECT_UNAUTHORIZED,
+  },
+  {
+    name: 'rejectUnauthorized beats NODE_TLS_REJECT_UNAUTHORIZED',
+    isolated: true,
+    options: { secure: true, host: 'localhost', tls: { rejectUnauthorized: true } },
+    server: { secure: true },
+    prepare: () => (process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0'),
+    cleanup: () => delete process.env.NODE_TLS_REJECT_UNAUTHORIZED,
   },
 ];

@@ -25,15 +25,10 @@ const LITERAL: [bool; 256] = {
     table
 };
 
-/// Literals that never depend on what is around them.
-const ALWAYS: [bool; 256] = {
-    let mut table = LITERAL;
-    table[b' ' as usize] = false;
-    table[b'\t' as usize] = false;
-    table[b'\r' as usize] = false;
-    table[b'\n' as usize] = false;
-    table
-};
+/// Printable octets and tabs: literal unless they are blanks at the end of a line.
+const fn is_plain(byte: u8) -> bool {
+    byte.wrapping_sub(0x20) < 0x5f && byte != b'=' || byte == b'\t'
+}
 
 /// Whether the octet needs no escape, apart from what its place may ask for.
 pub(crate) const fn is_literal(byte: u8) -> bool {
@@ -138,28 +133,58 @@ fn escape(slice: &[u8], around: Around, out: &mut Vec<u8>) {
     out.reserve(slice.len() + slice.len() / 4);
     let mut at = 0;
     while at < slice.len() {
-        let run = slice[at..].iter().position(|&b| !ALWAYS[usize::from(b)]).unwrap_or(slice.len() - at);
+        let run = plain_run(&slice[at..]);
         out.extend_from_slice(&slice[at..at + run]);
         at += run;
         let Some(&byte) = slice.get(at) else { break };
-        if stays(byte, slice, at, around) {
+        let line_end = byte == b'\r' || byte == b'\n';
+        if line_end && at > 0 {
+            escape_blank(slice[at - 1], out);
+        }
+        if line_end && (!around.binary || is_whole_break(slice, at, around)) {
             out.push(byte);
         } else {
-            out.extend_from_slice(&[b'=', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+            push_escaped(byte, out);
         }
         at += 1;
     }
+    if let (Some(&last), None | Some(b'\r' | b'\n')) = (slice.last(), around.after) {
+        escape_blank(last, out);
+    }
 }
 
-fn stays(byte: u8, slice: &[u8], at: usize, around: Around) -> bool {
-    let following = || slice.get(at + 1).copied().or(around.after);
-    let previous = || at.checked_sub(1).map_or(around.before, |i| slice.get(i).copied());
-    match byte {
-        b' ' | b'\t' => !matches!(following(), None | Some(b'\r' | b'\n')),
-        b'\r' if around.binary => following() == Some(b'\n'),
-        b'\n' if around.binary => previous() == Some(b'\r'),
-        _ => is_literal(byte),
+/// Octets at the start that are copied as they are.
+fn plain_run(octets: &[u8]) -> usize {
+    let mut run = 0;
+    // Without an early exit the compiler looks at a block at once.
+    for block in octets.chunks_exact(16) {
+        if !block.iter().fold(true, |plain, &byte| plain & is_plain(byte)) {
+            break;
+        }
+        run += block.len();
     }
+    let rest = &octets[run..];
+    run + rest.iter().position(|&byte| !is_plain(byte)).unwrap_or(rest.len())
+}
+
+/// Escapes the blank just written: it turned out to end its line.
+fn escape_blank(last: u8, out: &mut Vec<u8>) {
+    if is_blank(last) {
+        out.pop();
+        push_escaped(last, out);
+    }
+}
+
+/// Whether the CR or LF at `at` is half of a CR LF.
+fn is_whole_break(slice: &[u8], at: usize, around: Around) -> bool {
+    if slice[at] == b'\r' {
+        return slice.get(at + 1).copied().or(around.after) == Some(b'\n');
+    }
+    at.checked_sub(1).map_or(around.before, |i| slice.get(i).copied()) == Some(b'\r')
+}
+
+fn push_escaped(byte: u8, out: &mut Vec<u8>) {
+    out.extend_from_slice(&[b'=', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
 }
 
 /// Breaks encoded text into lines of at most [`WIDTH`] octets.

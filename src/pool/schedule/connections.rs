@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Action, CloseReason, Mode, Schedule, Timer};
-use crate::connection::{ConnectionId, Order, Ready};
-use crate::error::{Code, Error};
+use super::{Action, CloseReason, Mode, Schedule, Timer, pool_closed};
+use crate::connection::{Closed, ConnectionId, Order, Ready};
+use crate::error::{Code, Error, Phase};
+use crate::mail::Receipt;
 use crate::pool::PoolEvent;
 
 /// Octets in flight above which a connection takes no further message in advance: what waits
@@ -27,30 +28,75 @@ pub(super) struct Connection {
     pub(super) id: ConnectionId,
     pub(super) state: State,
     pub(super) opened_at: Instant,
+    /// Messages that fail if it cannot be made.
+    pub(super) share: usize,
     pub(super) in_flight: Vec<u64>,
     bytes_in_flight: usize,
     /// Messages in flight at once.
     depth: usize,
     /// Messages given so far, and allowed.
     pub(super) given: u32,
-    pub(super) max_messages: u32,
-    /// Messages the server took.
-    pub(super) accepted: u32,
-    idle_since: Instant,
+    max_messages: u32,
+    /// Messages the server answered, with a refusal or not.
+    pub(super) answered: u32,
+    /// Octets of messages the server took.
+    pub(super) bytes: u64,
+    pub(super) idle_since: Instant,
+    /// A message on it was given up, which it may pay for with its life.
+    pub(super) may_be_dropped: bool,
+    pub(super) peer: Option<(String, u16)>,
+    /// TLS version, and whether its session was resumed.
+    pub(super) tls: Option<(String, bool)>,
+    idle_timer: Option<Instant>,
+    lifetime_timer: Option<Instant>,
 }
 
 impl Connection {
+    fn new(id: ConnectionId, share: usize, max_messages: u32, now: Instant) -> Self {
+        Self {
+            id,
+            state: State::Connecting,
+            opened_at: now,
+            share,
+            in_flight: Vec::new(),
+            bytes_in_flight: 0,
+            depth: 1,
+            given: 0,
+            max_messages: max_messages.max(1),
+            answered: 0,
+            bytes: 0,
+            idle_since: now,
+            may_be_dropped: false,
+            peer: None,
+            tls: None,
+            idle_timer: None,
+            lifetime_timer: None,
+        }
+    }
+
     /// Whether a message can be handed to it now.
     pub(super) fn takes_more(&self, limited: bool) -> bool {
         let depth = if limited { 1 } else { self.depth };
         self.state == State::Ready
             && self.in_flight.len() < depth
-            && self.given < self.max_messages
             && (self.in_flight.is_empty() || self.bytes_in_flight < HEAVY)
     }
 
     pub(super) fn is_idle(&self) -> bool {
         self.state == State::Ready && self.in_flight.is_empty()
+    }
+
+    pub(super) fn is_leaving(&self) -> bool {
+        matches!(self.state, State::Leaving(_))
+    }
+
+    /// Whether it was given all it may be given.
+    pub(super) fn is_used_up(&self) -> bool {
+        self.given >= self.max_messages
+    }
+
+    pub(super) fn limit_messages(&mut self, max: u32) {
+        self.max_messages = self.max_messages.min(max.max(1));
     }
 
     pub(super) fn take(&mut self, id: u64, bytes: usize) {
@@ -59,24 +105,27 @@ impl Connection {
         self.given += 1;
     }
 
-    pub(super) fn done(&mut self, id: u64, bytes: usize, accepted: bool, now: Instant) {
+    pub(super) fn done(&mut self, id: u64, bytes: usize, answered: bool, now: Instant) {
         self.in_flight.retain(|job| *job != id);
         self.bytes_in_flight = self.bytes_in_flight.saturating_sub(bytes);
-        self.accepted += u32::from(accepted);
+        self.answered += u32::from(answered);
         self.idle_since = now;
     }
 
-    pub(super) fn ready(&mut self, ready: &Ready, now: Instant) {
+    pub(super) fn sent(&mut self, receipt: &Receipt) {
+        self.bytes += receipt.message_size;
+        self.may_be_dropped = false;
+    }
+
+    fn ready(&mut self, ready: &Ready, now: Instant) {
         if self.state == State::Connecting {
             self.state = State::Ready;
         }
-        self.depth = ready.depth;
-        self.max_messages = self.max_messages.min(ready.mail_max.unwrap_or(u32::MAX)).max(1);
+        self.depth = ready.depth.max(1);
+        self.limit_messages(ready.mail_max.unwrap_or(u32::MAX));
         self.idle_since = now;
-    }
-
-    pub(super) fn set_depth(&mut self, depth: usize) {
-        self.depth = depth;
+        self.peer.clone_from(&ready.peer);
+        self.tls = ready.tls.as_ref().map(|tls| (tls.version.to_string(), tls.resumed));
     }
 }
 
@@ -85,29 +134,35 @@ impl Schedule {
         self.connections.values().filter(|c| c.state == State::Connecting).count()
     }
 
+    /// Connections that are open or being opened, and stay.
+    pub(super) fn staying(&self) -> usize {
+        self.connections.values().filter(|connection| !connection.is_leaving()).count()
+    }
+
     /// Connections that could be opened right now.
     pub(super) fn may_open(&self) -> usize {
         if self.connect_after.is_some() {
             return 0;
         }
-        let free = self.options.max_connections.saturating_sub(self.connections.len());
-        free.min(self.options.max_connecting.saturating_sub(self.connecting()))
+        let max = self.options.max_connections.max(1);
+        let max = self.learned.connections().map_or(max, |learned| max.min(learned));
+        let free = max.saturating_sub(self.connections.len());
+        free.min(self.options.max_connecting.max(1).saturating_sub(self.connecting()))
     }
 
     /// Opens what the queue and `minConnections` ask for.
-    pub(super) fn open_connections(&mut self, now: Instant) {
-        if self.connect_after.is_some_and(|at| at <= now) {
-            self.connect_after = None;
+    pub(super) fn open_connections(&mut self, held_back: bool, now: Instant) {
+        self.connect_after = self.connect_after.filter(|at| now < *at);
+        self.warm_after = self.warm_after.filter(|at| now < *at);
+        let connecting = self.connecting();
+        let waiting = if self.paused || held_back { 0 } else { self.lanes.len() };
+        let mut wanted = waiting.saturating_sub(connecting);
+        if self.is_limited() {
+            // One at a time: the rate may be too low to need another.
+            wanted = wanted.min(1_usize.saturating_sub(connecting));
         }
-        let mut wanted = if self.paused { 0 } else { self.lanes.len().saturating_sub(self.connecting()) };
-        if self.limiter.is_on() {
-            // One that waits for the limit needs no second one to wait beside it.
-            let idle = self.connections.values().any(Connection::is_idle);
-            wanted = if idle { 0 } else { wanted.min(1) };
-        }
-        if self.mode == Mode::Running {
-            let here = self.connections.values().filter(|c| !matches!(c.state, State::Leaving(_))).count();
-            wanted = wanted.max(self.options.min_connections.saturating_sub(here));
+        if self.mode == Mode::Running && self.warm_after.is_none() {
+            wanted = wanted.max(self.options.min_connections.saturating_sub(self.staying()));
         }
         for _ in 0..wanted.min(self.may_open()) {
             self.open(now);
@@ -115,27 +170,31 @@ impl Schedule {
     }
 
     fn open(&mut self, now: Instant) {
+        // The attempts that run at once share `maxConnections` messages: as many as nodemailer has
+        // waiting on as many attempts.
+        let at_once = self.options.max_connecting.min(self.options.max_connections).max(1);
+        let share = (self.options.max_connections + self.connecting().min(at_once - 1)) / at_once;
+        let max_messages = self.options.max_messages.min(self.learned.messages().unwrap_or(u32::MAX));
         let id = self.next_connection();
-        self.connections.insert(
-            id,
-            Connection {
-                id,
-                state: State::Connecting,
-                opened_at: now,
-                in_flight: Vec::new(),
-                bytes_in_flight: 0,
-                depth: 1,
-                given: 0,
-                max_messages: self.options.max_messages.max(1),
-                accepted: 0,
-                idle_since: now,
-            },
-        );
-        if let Some(life) = self.options.max_lifetime {
-            self.timers.insert((now + jittered(life, id), Timer::Lifetime(id)));
-        }
-        self.actions.push(Action::Event(PoolEvent::Created(id)));
+        self.connections.insert(id, Connection::new(id, share.max(1), max_messages, now));
+        self.tell(PoolEvent::Created(id));
         self.actions.push(Action::Open(id));
+    }
+
+    /// A connection takes messages now.
+    pub(in crate::pool) fn ready(&mut self, id: ConnectionId, ready: Box<Ready>, now: Instant) {
+        self.totals.handshake(&ready);
+        self.latency.connect.record(ready.took);
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        connection.ready(&ready, now);
+        if let Some(life) = self.options.max_lifetime {
+            let at = now + jittered(life, id);
+            connection.lifetime_timer = Some(at);
+            self.timers.insert((at, Timer::Lifetime(id)));
+        }
+        self.arm_idle(id);
+        self.connect_after = None;
+        self.tell(PoolEvent::Ready(id, ready));
     }
 
     /// Tells a connection to finish what it has and go; one that is not ready is dropped.
@@ -152,33 +211,79 @@ impl Schedule {
         self.actions.push(Action::Order(id, order));
     }
 
-    pub(super) fn abort_all(&mut self, error: &Error) {
-        for connection in self.connections.values_mut() {
-            connection.state = State::Leaving(CloseReason::PoolClosed);
-            self.actions.push(Action::Order(connection.id, Order::Abort(error.clone())));
-        }
-    }
-
     /// The depth of a connection changed.
     pub(in crate::pool) fn depth(&mut self, id: ConnectionId, depth: usize) {
         if let Some(connection) = self.connections.get_mut(&id) {
-            connection.set_depth(depth);
+            connection.depth = depth.max(1);
         }
+    }
+
+    /// A connection is gone; its messages were settled before.
+    pub(in crate::pool) fn closed(&mut self, id: ConnectionId, closed: Closed, now: Instant) {
+        let Some(connection) = self.connections.remove(&id) else { return };
+        if let Some(at) = connection.idle_timer {
+            self.timers.remove(&(at, Timer::Idle(id)));
+        }
+        if let Some(at) = connection.lifetime_timer {
+            self.timers.remove(&(at, Timer::Lifetime(id)));
+        }
+        let reason = match connection.state {
+            State::Leaving(reason) => reason,
+            State::Connecting => CloseReason::ConnectFailed,
+            State::Ready => CloseReason::Lost,
+        };
+        let age = u64::try_from((now - connection.opened_at).as_millis()).unwrap_or(u64::MAX);
+        let error = closed.error.clone();
+        self.tell(PoolEvent::Closed { connection: id, reason, error, age, messages: connection.given });
+        // Only a task that failed leaves messages behind; what became of them nobody knows.
+        for job in &connection.in_flight {
+            let error = closed.error.clone().unwrap_or_else(pool_closed);
+            self.fail(*job, error.at(Phase::InDoubt), Some(id));
+        }
+        match connection.state {
+            State::Connecting => self.connect_failed(&connection, closed, now),
+            State::Ready => self.lost(&connection, &closed, now),
+            State::Leaving(_) => {}
+        }
+        if self.connections.is_empty() {
+            self.tell(PoolEvent::Empty);
+        }
+    }
+
+    /// Sets the clock that closes a connection without work.
+    pub(super) fn arm_idle(&mut self, id: ConnectionId) {
+        let timeout = self.idle_timeout();
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        if let Some(at) = connection.idle_timer.take() {
+            self.timers.remove(&(at, Timer::Idle(id)));
+        }
+        connection.idle_timer = timeout.map(|timeout| connection.idle_since + timeout);
+        self.timers.extend(connection.idle_timer.map(|at| (at, Timer::Idle(id))));
+    }
+
+    fn idle_timeout(&self) -> Option<Duration> {
+        let both = [self.options.idle_timeout, self.learned.idle()];
+        both.into_iter().flatten().min()
     }
 
     /// Closes a connection that had nothing to do for `idleTimeout`, unless it is one of the
     /// `minConnections`; asks again later otherwise.
     pub(super) fn idle_expired(&mut self, id: ConnectionId, now: Instant) {
-        let Some(timeout) = self.options.idle_timeout else { return };
-        let Some(connection) = self.connections.get(&id) else { return };
+        let spare = self.staying() > self.options.min_connections;
+        let Some(timeout) = self.idle_timeout() else { return };
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        connection.idle_timer = None;
         let due = connection.idle_since + timeout;
-        let spare = self.connections.len() > self.options.min_connections;
+        if connection.is_leaving() {
+            return;
+        }
         if connection.is_idle() && due <= now && spare {
             self.retire(id, CloseReason::Idle);
-        } else if !matches!(connection.state, State::Leaving(_)) {
-            let again = if due > now { due } else { now + timeout };
-            self.timers.insert((again, Timer::Idle(id)));
+            return;
         }
+        let again = if due > now { due } else { now + timeout };
+        connection.idle_timer = Some(again);
+        self.timers.insert((again, Timer::Idle(id)));
     }
 }
 
@@ -186,5 +291,5 @@ impl Schedule {
 /// together. Spread by number: no randomness to test around.
 fn jittered(life: Duration, id: ConnectionId) -> Duration {
     let spread = u32::try_from(id.wrapping_mul(0x9E37_79B9) % 100).unwrap_or_default();
-    life - life / 10 * spread / 100
+    life - life / 1000 * spread
 }

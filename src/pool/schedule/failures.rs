@@ -5,22 +5,44 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::connections::Connection;
-use super::{Action, Mode, Place, Schedule, Timer};
+use super::{CloseReason, Mode, Schedule, State, Timer};
 use crate::connection::{Closed, ConnectionId, Undelivered};
 use crate::error::{Code, Error, Phase};
 use crate::pool::PoolEvent;
+use crate::pool::learn::{Hint, ServerClose, of_message, of_reply};
 
 /// First pause before a message is tried again with a server that misbehaves, doubled each time.
-const RETRY_BASE: Duration = Duration::from_millis(50);
-/// Longest such pause.
-const RETRY_MAX: Duration = Duration::from_secs(2);
+const RETRY: Backoff = Backoff { first: Duration::from_millis(50), longest: Duration::from_secs(2) };
+/// Pause before a message is tried again that came too fast.
+const THROTTLED: Backoff = Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(30) };
+/// Pause after a refused login: passwords do not mend themselves, and servers lock accounts.
+const LOGIN: Backoff = Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(30) };
+/// Pause before a connection that nobody waits for is tried again.
+const WARM: Backoff = Backoff { first: Duration::from_millis(100), longest: Duration::from_secs(30) };
 /// Pause after a connection could not be made, as long as nodemailer's.
 const CONNECT_PAUSE: Duration = Duration::from_millis(100);
-/// First pause after a refused login, doubled each time: passwords do not mend themselves, and
-/// servers lock accounts.
-const AUTH_PAUSE: Duration = Duration::from_secs(1);
-/// Longest such pause.
-const AUTH_PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// Pauses that double.
+#[derive(Clone, Copy, Debug)]
+struct Backoff {
+    first: Duration,
+    longest: Duration,
+}
+
+impl Backoff {
+    fn after(self, times: u32) -> Duration {
+        self.first.saturating_mul(1 << times.min(16)).min(self.longest)
+    }
+}
+
+/// How a message is tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Again {
+    /// At once, and it does not count: the message met a limit, not a failure.
+    Free,
+    /// After a pause, if it was not tried too often.
+    After(Duration),
+}
 
 impl Schedule {
     /// A message came back from a connection.
@@ -32,111 +54,209 @@ impl Schedule {
         now: Instant,
     ) {
         let Undelivered { error, unsent, body_read } = undelivered;
-        let again = unsent || (self.options.retry_in_doubt && error.maybe_delivered());
+        let hint = self.heed(connection, &error, now);
         let Some(job) = self.jobs.get_mut(&id) else { return };
-        let left = self.options.max_requeues.is_none_or(|max| job.attempts < max);
-        if !again || !left || self.mode == Mode::Closed {
+        if let Some(reason) = job.given_up.take().filter(|_| unsent) {
+            let phase = error.phase().unwrap_or(Phase::Queue);
+            self.fail(id, reason.at_if_unset(phase), Some(connection));
+            return;
+        }
+        let (attempts, replayable) = (job.attempts, job.message.replayable());
+        let silent = error.code() == Code::TimedOut && !error.maybe_delivered();
+        let in_doubt = error.maybe_delivered() && self.options.retry_in_doubt;
+        let again = self.again(connection, attempts, hint);
+        let too_often = again != Again::Free && self.options.max_requeues.is_some_and(|max| attempts >= max);
+        let may_go_again = (unsent && !silent) || in_doubt || hint.is_some();
+        if !may_go_again || too_often || self.mode == Mode::Closed {
             self.fail(id, error, Some(connection));
-            return;
-        }
-        if body_read && !job.message.replayable() {
+        } else if body_read && !replayable {
             let text = "Content stream was already read or destroyed";
-            self.fail(id, Error::new(Code::Stream, text).command("API").at(Phase::Data), Some(connection));
+            let unreadable = Error::new(Code::Stream, text).command("API").at(Phase::Data);
+            self.fail(id, if unsent { unreadable } else { error }, Some(connection));
+        } else {
+            self.requeue(id, again, error, now);
+        }
+    }
+
+    fn requeue(&mut self, id: u64, again: Again, error: Error, now: Instant) {
+        let Some(job) = self.jobs.get_mut(&id) else { return };
+        let pause = match again {
+            Again::Free => Duration::ZERO,
+            Again::After(pause) => {
+                job.attempts += 1;
+                pause
+            }
+        };
+        let attempt = job.attempts;
+        self.put_back(id, (!pause.is_zero()).then(|| now + pause), now);
+        self.totals.requeued += 1;
+        self.tell(PoolEvent::Requeued { id, attempt, error });
+    }
+
+    /// How a message may go again. A connection that answered messages before and ends is the
+    /// usual way of servers; one that never did is not.
+    fn again(&self, connection: ConnectionId, attempts: u32, hint: Option<Hint>) -> Again {
+        let was = self.connections.get(&connection);
+        let proven = was.is_some_and(|connection| connection.answered > 0);
+        let dropped_by_us = was.is_some_and(|connection| connection.may_be_dropped);
+        match hint {
+            Some(Hint::SessionUsedUp) if proven => Again::Free,
+            Some(Hint::TooManyConnections) if self.others(connection) > 0 => Again::Free,
+            Some(Hint::TooFast) => Again::After(THROTTLED.after(attempts)),
+            _ if dropped_by_us => Again::Free,
+            _ if proven => Again::After(Duration::ZERO),
+            _ => Again::After(RETRY.after(attempts)),
+        }
+    }
+
+    /// Connections that stay beside this one.
+    fn others(&self, connection: ConnectionId) -> usize {
+        self.connections.values().filter(|other| other.id != connection && !other.is_leaving()).count()
+    }
+
+    /// Learns from the refusal of a message.
+    fn heed(&mut self, id: ConnectionId, error: &Error, now: Instant) -> Option<Hint> {
+        let hint = of_message(error).filter(|_| self.learned.is_on())?;
+        let others = self.others(id);
+        let answered = self.connections.get(&id).map_or(0, |connection| connection.answered);
+        let lesson = match hint {
+            Hint::SessionUsedUp => self.learned.session_used_up(answered, now),
+            Hint::TooManyConnections => self.learned.too_many_connections(others, now),
+            Hint::TooFast => self.learned.too_fast(now),
+        };
+        if hint != Hint::TooFast {
+            let reason = if hint == Hint::SessionUsedUp { CloseReason::Used } else { CloseReason::Resized };
+            self.retire(id, reason);
+        }
+        self.tell_lesson(lesson);
+        self.apply_message_limit();
+        Some(hint)
+    }
+
+    /// Connections that are open keep to the learned number of messages, too.
+    fn apply_message_limit(&mut self) {
+        let Some(max) = self.learned.messages() else { return };
+        let mut used_up = Vec::new();
+        for connection in self.connections.values_mut() {
+            connection.limit_messages(max);
+            if connection.state == State::Ready && connection.is_used_up() {
+                used_up.push(connection.id);
+            }
+        }
+        for id in used_up {
+            self.retire(id, CloseReason::Used);
+        }
+    }
+
+    /// A connection that took messages ended without being asked to.
+    pub(super) fn lost(&mut self, connection: &Connection, closed: &Closed, now: Instant) {
+        let idle = now - connection.idle_since;
+        if connection.answered == 0 && !connection.may_be_dropped && idle < RETRY.longest {
+            // It broke before it was of any use.
+            let times = self.count_failure(connection.opened_at, now);
+            self.hold_connecting(now + RETRY.after(times));
             return;
         }
-        // A connection that took messages before and ends is the usual way of servers; one that
-        // never took any is not.
-        let proven = self.connections.get(&connection).is_some_and(|c| c.accepted > 0);
-        let pause = if proven { Duration::ZERO } else { doubled(RETRY_BASE, job.attempts, RETRY_MAX) };
-        job.attempts += 1;
-        let attempt = job.attempts;
-        self.queued_bytes += job.bytes;
-        if pause.is_zero() {
-            job.place = Place::Queued;
-            self.lanes.push_front(&job.lane, id);
-        } else {
-            job.place = Place::Delayed;
-            self.delayed += 1;
-            self.timers.insert((now + pause, Timer::Retry(id)));
+        let by_server = match &closed.error {
+            None => true,
+            Some(error) => error.reply().is_none() && matches!(error.code(), Code::Connection | Code::Socket),
+        };
+        if by_server && !connection.may_be_dropped {
+            let close = ServerClose { answered: connection.answered, idle, opened_at: connection.opened_at };
+            let lesson = self.learned.server_closed(close, now);
+            self.tell_lesson(lesson);
+            self.apply_message_limit();
+            if lesson.is_some_and(|lesson| lesson.kind == "idle") {
+                for id in self.connections.keys().copied().collect::<Vec<_>>() {
+                    self.arm_idle(id);
+                }
+            }
         }
-        self.totals.requeued += 1;
-        self.actions.push(Action::Event(PoolEvent::Requeued { id, attempt, error }));
     }
 
     /// A connection could not be made.
     pub(super) fn connect_failed(&mut self, connection: &Connection, closed: Closed, now: Instant) {
-        let Some(error) = closed.error else { return };
-        self.failures += 1;
-        if matches!(error.code(), Code::Auth | Code::NoAuth | Code::OAuth2) {
-            // Every message would be refused alike: they are told so instead of trying in turn.
-            self.fail_waiting(usize::MAX, now, &error);
-            self.hold_connecting(now + doubled(AUTH_PAUSE, self.failures - 1, AUTH_PAUSE_MAX));
-            return;
+        let error = closed.error.unwrap_or_else(no_greeting);
+        let times = self.count_failure(connection.opened_at, now);
+        let usable = self.connections.values().any(|c| c.state == State::Ready);
+        let hint = of_reply(&error).filter(|_| self.learned.is_on());
+        if hint == Some(Hint::TooManyConnections) && usable {
+            let lesson = self.learned.too_many_connections(self.others(connection.id), now);
+            self.tell_lesson(lesson);
         }
-        let usable = self.connections.values().any(|c| c.state == super::State::Ready);
-        if !usable {
-            if closed.silent {
-                self.count_silence(connection.opened_at);
+        let is_login = matches!(error.code(), Code::Auth | Code::NoAuth | Code::OAuth2);
+        let pause = match hint {
+            _ if is_login => LOGIN.after(times),
+            Some(Hint::TooFast) => THROTTLED.after(times),
+            Some(_) => RETRY.after(times),
+            None if closed.silent => RETRY.after(times),
+            None => CONNECT_PAUSE,
+        };
+        if !usable && !self.paused {
+            if is_login && hint.is_none() {
+                // Every message would be refused alike: they are told so instead of trying in turn.
+                self.fail_foremost(usize::MAX, now, &error);
+            } else if closed.silent {
+                self.count_attempt(connection, &no_greeting());
+            } else if hint.is_some() {
+                self.count_attempt(connection, &error);
             } else {
-                self.fail_waiting(self.share(), connection.opened_at, &error);
+                self.fail_foremost(connection.share, connection.opened_at, &error);
             }
         }
-        let pause =
-            if closed.silent { doubled(RETRY_BASE, self.failures - 1, RETRY_MAX) } else { CONNECT_PAUSE };
         self.hold_connecting(now + pause);
+        if self.lanes.len() == 0 {
+            self.hold_warming(now + WARM.after(times).max(pause));
+        }
     }
 
-    /// A connection broke before it took anything.
-    pub(super) fn back_off(&mut self, now: Instant) {
-        self.failures += 1;
-        self.hold_connecting(now + doubled(RETRY_BASE, self.failures - 1, RETRY_MAX));
+    /// Counts a failure, once for the connections that were tried together; gives how many there
+    /// were before.
+    fn count_failure(&mut self, opened_at: Instant, now: Instant) -> u32 {
+        if self.failed_at.is_none_or(|last| last < opened_at) || self.failures == 0 {
+            self.failures += 1;
+            self.failed_at = Some(now);
+        }
+        self.failures - 1
     }
 
-    /// Messages one failed attempt speaks for. nodemailer has `maxConnections` messages waiting on
-    /// as many attempts; here fewer attempts run at once.
-    fn share(&self) -> usize {
-        self.options.max_connections.div_ceil(self.options.max_connecting.max(1))
-    }
-
-    /// Fails up to `count` messages that were waiting when the attempt began.
-    fn fail_waiting(&mut self, count: usize, since: Instant, error: &Error) {
+    /// Fails up to `count` messages that were waiting at `since`.
+    fn fail_foremost(&mut self, count: usize, since: Instant, error: &Error) {
         for id in self.waiting(count, since) {
             self.fail(id, error.clone(), None);
         }
     }
 
-    /// The server closed without a greeting: the messages waiting for it have tried once more.
-    fn count_silence(&mut self, since: Instant) {
-        for id in self.waiting(self.share(), since) {
+    /// The server had no place for a connection: the messages waiting for it have tried once more.
+    fn count_attempt(&mut self, connection: &Connection, error: &Error) {
+        for id in self.waiting(connection.share, connection.opened_at) {
             let Some(job) = self.jobs.get_mut(&id) else { continue };
-            if self.options.max_requeues.is_none_or(|max| job.attempts < max) && self.mode != Mode::Closed {
+            let left = self.options.max_requeues.is_none_or(|max| job.attempts < max);
+            if left && self.mode != Mode::Closed {
                 job.attempts += 1;
                 let attempt = job.attempts;
-                let error = no_greeting();
                 self.totals.requeued += 1;
-                self.actions.push(Action::Event(PoolEvent::Requeued { id, attempt, error }));
+                self.tell(PoolEvent::Requeued { id, attempt, error: error.clone() });
             } else {
-                self.fail(id, no_greeting(), None);
+                self.fail(id, error.clone(), None);
             }
         }
     }
 
-    /// The first `count` messages in the queue that were there at `since`, oldest first.
+    /// The first `count` messages in the queue, as far as they were there at `since`.
     fn waiting(&self, count: usize, since: Instant) -> Vec<u64> {
-        let here = |job: &super::JobEntry| job.place != Place::Delayed || count == usize::MAX;
-        let mut ids: Vec<u64> = self
-            .jobs
-            .iter()
-            .filter(|(_, job)| !matches!(job.place, Place::Sent(_)) && job.queued_at <= since && here(job))
-            .map(|(id, _)| *id)
-            .collect();
-        ids.sort_unstable();
-        ids.truncate(count);
-        ids
+        let mut found = self.lanes.foremost(count);
+        found.retain(|id| self.jobs.get(id).is_some_and(|job| job.queued_at <= since));
+        found
     }
 
     fn hold_connecting(&mut self, until: Instant) {
-        self.connect_after = Some(until);
+        self.connect_after = self.connect_after.max(Some(until));
+        self.timers.insert((until, Timer::Wake));
+    }
+
+    fn hold_warming(&mut self, until: Instant) {
+        self.warm_after = self.warm_after.max(Some(until));
         self.timers.insert((until, Timer::Wake));
     }
 }
@@ -144,8 +264,4 @@ impl Schedule {
 fn no_greeting() -> Error {
     let text = "Reached maximum number of retries after connection was closed";
     Error::new(Code::Connection, text).at(Phase::Greeting)
-}
-
-fn doubled(base: Duration, times: u32, max: Duration) -> Duration {
-    base.saturating_mul(1 << times.min(16)).min(max)
 }

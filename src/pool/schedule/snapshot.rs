@@ -8,6 +8,10 @@ use super::{Schedule, State};
 use crate::connection::{ConnectionId, Ready};
 use crate::error::Error;
 use crate::mail::Receipt;
+use crate::pool::histogram::{Histogram, Percentiles};
+use crate::pool::lanes::LaneView;
+use crate::pool::learn::Limits;
+use crate::pool::limiter::Window;
 
 /// Counters since the pool started.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +28,8 @@ pub struct Totals {
     pub bytes: u64,
     /// Failures by `err.code`.
     pub failed_by_code: BTreeMap<&'static str, u64>,
+    /// Failures by the digits of the server's reply.
+    pub failed_by_reply: BTreeMap<u16, u64>,
     /// TLS handshakes in full.
     pub handshakes_full: u64,
     /// TLS handshakes resumed.
@@ -40,6 +46,9 @@ impl Totals {
         self.failed += 1;
         self.in_doubt += u64::from(error.maybe_delivered());
         *self.failed_by_code.entry(error.code().name()).or_default() += 1;
+        if let Some(code) = error.reply_code() {
+            *self.failed_by_reply.entry(code).or_default() += 1;
+        }
     }
 
     pub(super) fn handshake(&mut self, ready: &Ready) {
@@ -49,6 +58,27 @@ impl Totals {
             None => {}
         }
     }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Histograms {
+    pub(super) wait: Histogram,
+    pub(super) connect: Histogram,
+    pub(super) envelope: Histogram,
+    pub(super) data: Histogram,
+}
+
+/// Where the time goes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Latency {
+    /// From being handed in to the first connection.
+    pub wait: Percentiles,
+    /// From the first look-up to a connection that takes messages.
+    pub connect: Percentiles,
+    /// From the first command to the reply to DATA.
+    pub envelope: Percentiles,
+    /// From there to the final reply.
+    pub data: Percentiles,
 }
 
 /// A connection in a snapshot.
@@ -64,6 +94,12 @@ pub struct ConnectionView {
     pub messages: u32,
     /// Messages in flight.
     pub in_flight: usize,
+    /// Octets of messages the server took from it.
+    pub bytes: u64,
+    /// Peer address and port, once it is connected.
+    pub peer: Option<(String, u16)>,
+    /// TLS version, and whether its session was resumed.
+    pub tls: Option<(String, bool)>,
 }
 
 /// A lane in a snapshot.
@@ -73,8 +109,19 @@ pub struct LaneState {
     pub name: String,
     /// Messages waiting.
     pub queued: usize,
-    /// Milliseconds the oldest has waited.
+    /// Octets they hold.
+    pub bytes: usize,
+    /// Milliseconds the first in line has waited.
     pub oldest: u64,
+}
+
+/// A limit of the caller's in a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WindowState {
+    /// Units in any window.
+    pub limit: u64,
+    /// Units in the window now.
+    pub used: u64,
 }
 
 /// A pool at one moment.
@@ -82,45 +129,83 @@ pub struct LaneState {
 pub struct Snapshot {
     /// Its connections.
     pub connections: Vec<ConnectionView>,
-    /// Its lanes.
+    /// Its lanes: those with a weight and those with messages.
     pub lanes: Vec<LaneState>,
-    /// Octets held by messages in the queue.
+    /// Messages that wait before they are queued again.
+    pub delayed: usize,
+    /// Octets held by messages that wait.
     pub queued_bytes: usize,
-    /// Message starts in the current window of `rateLimit`.
-    pub rate_used: Option<u64>,
+    /// Message starts under `rateLimit`.
+    pub rate: Option<WindowState>,
+    /// Recipients under `maxRecipientsPerSecond`.
+    pub recipients: Option<WindowState>,
+    /// Octets under `maxBytesPerSecond`.
+    pub bytes: Option<WindowState>,
+    /// Limits the server has shown.
+    pub learned: Limits,
     /// Counters.
     pub totals: Totals,
+    /// Where the time goes.
+    pub latency: Latency,
 }
 
 impl Schedule {
     /// The pool as it is now.
     pub(in crate::pool) fn snapshot(&mut self, now: Instant) -> Snapshot {
-        let millis = |since: Instant| u64::try_from((now - since).as_millis()).unwrap_or(u64::MAX);
-        let jobs = &self.jobs;
-        self.lanes.skip(|id| jobs.contains_key(&id));
-        let lane = |lane: crate::pool::lanes::LaneView| LaneState {
-            name: lane.name.to_string(),
-            queued: lane.len,
-            oldest: lane.oldest.and_then(|id| jobs.get(&id)).map_or(0, |job| millis(job.queued_at)),
+        let limiter = &mut self.limiter;
+        let window = |window: &mut Option<Window>| {
+            window.as_mut().map(|window| WindowState { limit: window.limit(), used: window.used(now) })
         };
-        let view = |connection: &super::Connection| ConnectionView {
-            id: connection.id,
-            state: match connection.state {
-                State::Connecting => "connecting",
-                State::Leaving(_) => "closing",
-                State::Ready if connection.in_flight.is_empty() => "idle",
-                State::Ready => "busy",
-            },
-            age: millis(connection.opened_at),
-            messages: connection.given,
-            in_flight: connection.in_flight.len(),
-        };
+        let (rate, recipients, bytes) =
+            (window(&mut limiter.messages), window(&mut limiter.recipients), window(&mut limiter.bytes));
         Snapshot {
-            connections: self.connections.values().map(view).collect(),
-            lanes: self.lanes.view().into_iter().map(lane).collect(),
+            connections: self.connections.values().map(|connection| view(connection, now)).collect(),
+            lanes: self.lanes.view().into_iter().map(|lane| self.lane_state(lane, now)).collect(),
+            delayed: self.delayed,
             queued_bytes: self.queued_bytes,
-            rate_used: self.limiter.messages.as_mut().map(|window| window.used(now)),
+            rate,
+            recipients,
+            bytes,
+            learned: self.learned.view(now),
             totals: self.totals.clone(),
+            latency: Latency {
+                wait: self.latency.wait.percentiles(),
+                connect: self.latency.connect.percentiles(),
+                envelope: self.latency.envelope.percentiles(),
+                data: self.latency.data.percentiles(),
+            },
         }
     }
+
+    fn lane_state(&self, lane: LaneView, now: Instant) -> LaneState {
+        let first = lane.first.and_then(|id| self.jobs.get(&id));
+        LaneState {
+            name: lane.name.to_string(),
+            queued: lane.len,
+            bytes: lane.bytes,
+            oldest: first.map_or(0, |job| millis(job.queued_at, now)),
+        }
+    }
+}
+
+fn view(connection: &super::Connection, now: Instant) -> ConnectionView {
+    ConnectionView {
+        id: connection.id,
+        state: match connection.state {
+            State::Connecting => "connecting",
+            State::Leaving(_) => "closing",
+            State::Ready if connection.in_flight.is_empty() => "idle",
+            State::Ready => "busy",
+        },
+        age: millis(connection.opened_at, now),
+        messages: connection.given,
+        in_flight: connection.in_flight.len(),
+        bytes: connection.bytes,
+        peer: connection.peer.clone(),
+        tls: connection.tls.clone(),
+    }
+}
+
+fn millis(since: Instant, now: Instant) -> u64 {
+    u64::try_from((now - since).as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,0 +1,105 @@
+//! Messages to connections, and what connections say of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Action, CloseReason, Place, Schedule, Timer};
+use crate::connection::{self, ConnectionId, Order, Undelivered};
+use crate::mail::Receipt;
+use crate::pool::PoolEvent;
+
+impl Schedule {
+    /// Hands messages to connections. Tells whether a limit on the rate holds the next one back.
+    pub(super) fn dispatch(&mut self, now: Instant) -> bool {
+        while let Some(id) = self.lanes.front() {
+            let Some(connection) = self.pick() else { return false };
+            let Some(job) = self.jobs.get(&id) else { return false };
+            let (recipients, bytes) = (job.message.recipients() as u64, job.bytes as u64);
+            let limit = self.limiter.wait(recipients, bytes, now);
+            if let Some(at) = limit.max(self.learned.wait(now)) {
+                self.timers.insert((at, Timer::Wake));
+                return true;
+            }
+            self.limiter.start(recipients, bytes, now);
+            self.learned.start(now);
+            self.lanes.pop();
+            self.assign(id, connection, now);
+        }
+        false
+    }
+
+    /// The connection that takes the next message: the one with the least in flight, the oldest of
+    /// several. One that is busy takes another only if no new connection will be free for it.
+    fn pick(&self) -> Option<ConnectionId> {
+        let limited = self.is_limited();
+        let usable = self.connections.values().filter(|connection| connection.takes_more(limited));
+        let best = usable.min_by_key(|connection| (connection.in_flight.len(), connection.id))?;
+        let spare = || self.lanes.len() > self.connecting() + self.may_open();
+        (best.in_flight.is_empty() || spare()).then_some(best.id)
+    }
+
+    /// Whether a message must start when it is handed out, not later.
+    pub(super) fn is_limited(&self) -> bool {
+        self.limiter.is_on() || self.learned.is_slowed()
+    }
+
+    fn assign(&mut self, id: u64, connection: ConnectionId, now: Instant) {
+        let (Some(job), Some(target)) = (self.jobs.get_mut(&id), self.connections.get_mut(&connection))
+        else {
+            return;
+        };
+        job.place = Place::Sent(connection);
+        self.queued_bytes -= job.bytes;
+        if let Some(at) = job.waits_until.take() {
+            self.timers.remove(&(at, Timer::Queue(id)));
+        }
+        if job.attempts == 0 {
+            self.latency.wait.record(now - job.queued_at);
+        }
+        let order = Order::Send(connection::Job { id, message: Arc::clone(&job.message) });
+        let messages = target.given;
+        target.take(id, job.bytes);
+        let used_up = target.is_used_up();
+        if self.options.verbose {
+            self.tell(PoolEvent::Assigned { id, connection, messages });
+        }
+        self.actions.push(Action::Order(connection, order));
+        if used_up {
+            self.retire(connection, CloseReason::Used);
+        }
+    }
+
+    /// A connection ended a message.
+    pub(in crate::pool) fn settled(
+        &mut self,
+        connection: ConnectionId,
+        id: u64,
+        result: Result<Box<Receipt>, Undelivered>,
+        now: Instant,
+    ) {
+        let Some(job) = self.jobs.get(&id).filter(|job| job.place == Place::Sent(connection)) else { return };
+        if let Some(target) = self.connections.get_mut(&connection) {
+            let answered = match &result {
+                Ok(_) => true,
+                Err(undelivered) => !undelivered.unsent && undelivered.error.reply().is_some(),
+            };
+            target.done(id, job.bytes, answered, now);
+            if let Ok(receipt) = &result {
+                target.sent(receipt);
+            }
+        }
+        match result {
+            Ok(receipt) => {
+                self.failures = 0;
+                self.forget(id);
+                self.totals.sent(&receipt);
+                self.latency.envelope.record(Duration::from_millis(receipt.envelope_time));
+                self.latency.data.record(Duration::from_millis(receipt.message_time));
+                self.tell(PoolEvent::Settled { id, result: Ok(receipt), connection: Some(connection) });
+            }
+            Err(undelivered) => self.undelivered(connection, id, undelivered, now),
+        }
+    }
+}

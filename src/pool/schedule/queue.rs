@@ -1,0 +1,132 @@
+//! Into the queue, back to it, and out of it without being sent.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Action, Job, Mode, Place, Schedule, Timer, pool_closed};
+use crate::connection::{ConnectionId, Order};
+use crate::error::{Code, Error, Phase};
+use crate::pool::{PoolEvent, Submission};
+
+impl Schedule {
+    /// A message is handed in.
+    pub(in crate::pool) fn submit(&mut self, submission: Submission, now: Instant) {
+        let Submission { id, message, lane, timeout } = submission;
+        let bytes = message.held_bytes();
+        if let Some(error) = self.refusal(bytes) {
+            self.totals.failed(&error);
+            self.tell(PoolEvent::Settled { id, result: Err(error), connection: None });
+            return;
+        }
+        self.submitted += 1;
+        let limit = timeout.map(Duration::from_millis).or(self.options.timeout);
+        let job = Job {
+            message,
+            lane: lane.unwrap_or_default(),
+            number: self.submitted,
+            queued_at: now,
+            bytes,
+            attempts: 0,
+            place: Place::Queued,
+            waits_until: self.options.queue_timeout.map(|wait| now + wait),
+            expires: limit.map(|limit| now + limit),
+            given_up: None,
+        };
+        self.timers.extend(job.waits_until.map(|at| (at, Timer::Queue(id))));
+        self.timers.extend(job.expires.map(|at| (at, Timer::Message(id))));
+        self.lanes.insert(&job.lane, job.number, id, bytes);
+        self.queued_bytes += bytes;
+        self.jobs.insert(id, job);
+    }
+
+    /// Why a message cannot be queued.
+    fn refusal(&self, bytes: usize) -> Option<Error> {
+        if self.mode != Mode::Running {
+            return Some(pool_closed());
+        }
+        let waiting = self.lanes.len() + self.delayed;
+        let too_many = self.options.max_queue.is_some_and(|max| waiting >= max);
+        // A message larger than the bound is taken when it is alone: it would never fit otherwise.
+        let too_large = self.options.max_queue_bytes.is_some_and(|max| self.queued_bytes + bytes > max);
+        let full = too_many || (too_large && waiting > 0);
+        full.then(|| Error::new(Code::QueueFull, "The queue is full").command("API").at(Phase::Queue))
+    }
+
+    /// A message that was on a connection waits again, from `at` on.
+    pub(super) fn put_back(&mut self, id: u64, at: Option<Instant>, now: Instant) {
+        let wait = self.options.queue_timeout;
+        let Some(job) = self.jobs.get_mut(&id) else { return };
+        self.queued_bytes += job.bytes;
+        job.waits_until = wait.map(|wait| now + wait);
+        self.timers.extend(job.waits_until.map(|at| (at, Timer::Queue(id))));
+        match at {
+            Some(at) => {
+                job.place = Place::Delayed(at);
+                self.delayed += 1;
+                self.timers.insert((at, Timer::Retry(id)));
+            }
+            None => {
+                job.place = Place::Queued;
+                self.lanes.insert(&job.lane, job.number, id, job.bytes);
+            }
+        }
+    }
+
+    /// The pause before another attempt is over.
+    pub(super) fn queue_again(&mut self, id: u64) {
+        let Some(job) = self.jobs.get_mut(&id) else { return };
+        if matches!(job.place, Place::Delayed(_)) {
+            job.place = Place::Queued;
+            self.delayed -= 1;
+            self.lanes.insert(&job.lane, job.number, id, job.bytes);
+        }
+    }
+
+    /// Gives a message up: at once while it waits, through its connection when it is there.
+    pub(in crate::pool) fn give_up(&mut self, id: u64, error: Error) {
+        let Some(job) = self.jobs.get_mut(&id) else { return };
+        let Place::Sent(connection) = job.place else {
+            self.fail(id, error.at_if_unset(Phase::Queue), None);
+            return;
+        };
+        if job.given_up.is_none() {
+            job.given_up = Some(error.clone());
+            if let Some(connection) = self.connections.get_mut(&connection) {
+                connection.may_be_dropped = true;
+            }
+            self.actions.push(Action::Order(connection, Order::Cancel(id, error)));
+        }
+    }
+
+    /// Settles a message with an error.
+    pub(super) fn fail(&mut self, id: u64, error: Error, connection: Option<ConnectionId>) {
+        if self.forget(id).is_some() {
+            self.totals.failed(&error);
+            self.tell(PoolEvent::Settled { id, result: Err(error), connection });
+        }
+    }
+
+    /// Takes a message out of everything it is in.
+    pub(super) fn forget(&mut self, id: u64) -> Option<Job> {
+        let job = self.jobs.remove(&id)?;
+        match job.place {
+            Place::Queued => self.lanes.remove(&job.lane, job.number),
+            Place::Delayed(at) => {
+                self.delayed -= 1;
+                self.timers.remove(&(at, Timer::Retry(id)));
+            }
+            Place::Sent(_) => {}
+        }
+        if !matches!(job.place, Place::Sent(_)) {
+            self.queued_bytes -= job.bytes;
+        }
+        if let Some(at) = job.waits_until {
+            self.timers.remove(&(at, Timer::Queue(id)));
+        }
+        if let Some(at) = job.expires {
+            self.timers.remove(&(at, Timer::Message(id)));
+        }
+        Some(job)
+    }
+}
