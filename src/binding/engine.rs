@@ -2,8 +2,8 @@
 
 #![allow(unreachable_pub, private_interfaces, reason = "the macro exports what is public, to JavaScript")]
 
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use napi::Env;

@@ -277,8 +277,8 @@ fn stats(snapshot: &Snapshot) -> serde_json::Value {
     json!({
         "connections": snapshot.connections.iter().map(|c| json!({
             "id": c.id, "state": c.state, "age": c.age, "messages": c.messages, "inFlight": c.in_flight,
-            "bytes": c.bytes, "peer": c.peer, "tls": c.tls.as_ref().map(|tls| &tls.0),
-            "resumed": c.tls.as_ref().map(|tls| tls.1),
+            "bytes": c.bytes, "peer": c.peer, "tls": c.tls.map(|tls| tls.0),
+            "resumed": c.tls.map(|tls| tls.1),
         })).collect::<Vec<_>>(),
         "lanes": snapshot.lanes.iter().map(|lane| json!({
             "name": lane.name, "queued": lane.queued, "bytes": lane.bytes, "oldest": lane.oldest,

@@ -24,6 +24,7 @@ use crate::error::{Code, Error, Phase, Result};
 use crate::mail::{Prepared, Receipt};
 use crate::wire::{
     Capabilities, Event, Outcome, Progress, ReplyReader, Session, SessionOptions, closed_unexpectedly,
+    unexpected,
 };
 
 /// Octets waiting to be written above which no more body is taken.
@@ -225,19 +226,22 @@ impl<S: Socket, T> Driver<'_, S, T> {
         } else {
             return Ok(());
         }
-        self.give_up(id, reason.at_if_unset(Phase::Queue));
+        self.give_up(id, reason.at_if_unset(Phase::Queue), false);
         Ok(())
     }
 
     fn cancel_begun(&mut self, at: usize, id: u64, reason: Error) -> Result<(), End> {
         let (sequence, _) = self.deliveries.remove(at);
-        let (phase, outcome) = match self.session.progress(sequence) {
+        let progress = self.session.progress(sequence);
+        let body_read = matches!(progress, Some(Progress::Body | Progress::Ended));
+        let (phase, outcome) = match progress {
             None | Some(Progress::Waiting) => {
                 self.session.withdraw(sequence);
                 (Phase::Queue, Ok(()))
             }
             // Its body will not be opened when its turn comes.
             Some(Progress::Envelope) => (Phase::Envelope, Ok(())),
+            Some(Progress::Data) => (Phase::Data, Ok(())),
             Some(Progress::Ended) => (Phase::InDoubt, Ok(())),
             Some(Progress::Body) => {
                 self.body = None;
@@ -245,13 +249,13 @@ impl<S: Socket, T> Driver<'_, S, T> {
                 (Phase::Data, if goes_on { Ok(()) } else { Err(End::Failed(closed_unexpectedly(None))) })
             }
         };
-        self.give_up(id, reason.at(phase));
+        self.give_up(id, reason.at(phase), body_read);
         self.handle_events();
         outcome
     }
 
-    fn give_up(&self, id: u64, error: Error) {
-        self.settle(id, Err(Undelivered { error, unsent: false, body_read: false }));
+    fn give_up(&self, id: u64, error: Error, body_read: bool) {
+        self.settle(id, Err(Undelivered { error, unsent: false, body_read }));
     }
 
     fn poll_prepare(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
@@ -362,6 +366,10 @@ impl<S: Socket, T> Driver<'_, S, T> {
         if self.session.output().is_empty() {
             return Poll::Pending;
         }
+        if self.reader.has_buffered() && !self.session.reply_is_due() {
+            // The beginning of a reply to what was not sent yet.
+            return Poll::Ready(Err(End::Failed(unexpected("CONN"))));
+        }
         match ready!(Pin::new(&mut self.socket).poll_write(cx, self.session.output())) {
             Ok(count) if count > 0 => {
                 self.session.written(count);
@@ -450,8 +458,11 @@ impl<S: Socket, T> Driver<'_, S, T> {
         if failed && self.session.in_flight() > 0 && is_unexplained(&error) {
             self.ladder.broke(self.rung);
         }
-        self.session.lost(&error);
-        self.handle_events();
+        // A message in parts goes on with its next one, which is lost like the one before.
+        while self.session.in_flight() > 0 {
+            self.session.lost(&error);
+            self.handle_events();
+        }
         for job in self.waiting.drain(..).chain(self.preparing.take().map(|(job, _)| job)) {
             let error = error.clone().at(Phase::Envelope);
             self.reports.send(Report::Settled {

@@ -11,6 +11,17 @@ mod ladder;
 mod setup;
 mod socket;
 
+#[cfg(test)]
+mod deadline_tests;
+#[cfg(test)]
+mod dialogue_tests;
+#[cfg(test)]
+mod order_tests;
+#[cfg(test)]
+mod peer_tests;
+#[cfg(test)]
+mod security_tests;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -234,3 +234,6 @@ impl Schedule {
 pub(super) fn pool_closed() -> Error {
     Error::new(Code::Connection, "Connection pool was closed").at(Phase::Queue)
 }
+
+#[cfg(test)]
+mod tests;

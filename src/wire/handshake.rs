@@ -441,7 +441,7 @@ impl Handshake {
 }
 
 /// A reply nobody waits for.
-pub(super) fn unexpected(command: &'static str) -> Error {
+pub fn unexpected(command: &'static str) -> Error {
     Error::new(Code::Protocol, "Unexpected Response").command(command).fatal()
 }
 

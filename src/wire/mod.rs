@@ -20,7 +20,7 @@ pub use capabilities::{Capabilities, Limits};
 pub use command::LogLine;
 pub use encoder::BodyEncoder;
 pub use envelope::{MailParams, check as check_envelope};
-pub use handshake::{Credentials, Handshake, HandshakeOptions, Secret, Step};
+pub use handshake::{Credentials, Handshake, HandshakeOptions, Secret, Step, unexpected};
 pub use reply::{Reply, ReplyReader};
 pub use sasl::Mechanism;
 pub use session::{Event, Progress, Session, SessionOptions, closed_unexpectedly};

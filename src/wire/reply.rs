@@ -54,13 +54,23 @@ pub struct ReplyReader {
     /// Lines of the reply that is being received.
     partial: Vec<u8>,
     partial_code: Option<u16>,
+    /// Blank lines since the last reply; there may be as many as octets.
+    blank: usize,
     max_size: usize,
 }
 
 impl ReplyReader {
     /// A reader that gives up on a reply of more than `max_size` octets.
     pub fn new(max_size: usize) -> Self {
-        Self { buffer: Vec::new(), start: 0, searched: 0, partial: Vec::new(), partial_code: None, max_size }
+        Self {
+            buffer: Vec::new(),
+            start: 0,
+            searched: 0,
+            partial: Vec::new(),
+            partial_code: None,
+            blank: 0,
+            max_size,
+        }
     }
 
     /// Takes bytes from the server. Call [`next_reply`](Self::next_reply) until it gives `None` before the
@@ -74,6 +84,8 @@ impl ReplyReader {
         while let Some(line) = self.next_line() {
             let (from, to) = line;
             if self.buffer[from..to].iter().all(u8::is_ascii_whitespace) && self.partial.is_empty() {
+                self.blank += 1;
+                self.check_size(self.blank)?;
                 continue;
             }
             let line = &self.buffer[from..to];
@@ -91,6 +103,7 @@ impl ReplyReader {
                 continue;
             }
             self.partial_code = None;
+            self.blank = 0;
             return Ok(Some(Reply { code, text: decode(std::mem::take(&mut self.partial)) }));
         }
         self.compact();
@@ -219,8 +232,8 @@ mod tests {
     }
 
     #[test]
-    fn neither_an_endless_line_nor_an_endless_reply_is_buffered() {
-        for piece in [&b"xxxxxxxxxx"[..], b"250-xxxxx\r\n"] {
+    fn neither_an_endless_line_nor_an_endless_reply_is_read() {
+        for piece in [&b"xxxxxxxxxx"[..], b"250-xxxxx\r\n", b"\r\n"] {
             let mut reader = ReplyReader::new(100);
             let mut fed = 0;
             let error = loop {

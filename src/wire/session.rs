@@ -56,6 +56,8 @@ pub enum Progress {
     Waiting,
     /// Commands were written, nothing of the body.
     Envelope,
+    /// The envelope was answered, the reply to DATA was not.
+    Data,
     /// A part of the body was written.
     Body,
     /// End-of-data was written.
@@ -89,7 +91,8 @@ const PUSH_LIMIT: u64 = 64 * 1024;
 pub struct Session {
     options: SessionOptions,
     transactions: VecDeque<Transaction>,
-    expected: VecDeque<Expect>,
+    /// What replies are waited for, each with the position in the stream behind its command.
+    expected: VecDeque<(Expect, u64)>,
     events: VecDeque<Event>,
     log: Vec<LogLine>,
     /// Bytes not yet written.
@@ -259,6 +262,9 @@ impl Session {
         self.remove(id, error);
         self.chunk.clear();
         self.dirty = true;
+        if self.options.chunking {
+            self.pump();
+        }
         self.options.chunking
     }
 
@@ -268,6 +274,7 @@ impl Session {
         Some(match transaction.stage {
             Stage::Start => Progress::Waiting,
             Stage::Body if transaction.body_begun => Progress::Body,
+            Stage::AwaitGo if transaction.envelope_answered() => Progress::Data,
             Stage::Rcpt(_) | Stage::Data | Stage::AwaitGo | Stage::Body => Progress::Envelope,
             Stage::Ended if transaction.end_at.is_some() => Progress::Ended,
             Stage::Ended => Progress::Envelope,
@@ -284,12 +291,9 @@ impl Session {
         if self.options.log {
             self.log.push(LogLine::Server(reply.text.clone()));
         }
-        let Some(expect) = self.expected.pop_front() else {
-            if reply.is_closing() {
-                self.closing = Some(reply.text.clone());
-                return Ok(());
-            }
-            return Err(unexpected("CONN").response(&*reply.text));
+        let sent = self.sent();
+        let Some((expect, _)) = self.expected.pop_front_if(|(_, end)| *end <= sent) else {
+            return self.unasked(reply);
         };
         let in_order = self.dispatch(expect, reply);
         self.settle(expect);
@@ -304,14 +308,41 @@ impl Session {
         Ok(())
     }
 
+    /// A reply to nothing that was sent: a server that closes, one that refuses a body before its
+    /// end, or one whose replies cannot be matched any more.
+    fn unasked(&mut self, reply: &Reply) -> Result<()> {
+        if reply.is_closing() {
+            self.closing = Some(reply.text.clone());
+            return Ok(());
+        }
+        let sent = self.sent();
+        let next = self.transactions.iter_mut().find(|t| t.end_at.is_none_or(|end| end > sent));
+        if let Some(transaction) = next.filter(|t| t.body_begun && matches!(reply.class(), 4 | 5)) {
+            transaction.body_refused(reply);
+        }
+        Err(unexpected("CONN").response(&*reply.text))
+    }
+
+    /// Octets of the stream that were handed to the socket.
+    fn sent(&self) -> u64 {
+        self.encoded - (self.out.len() - self.out_written) as u64
+    }
+
+    /// Whether a reply may come: a command that has one left, and the reply did not come yet.
+    pub fn reply_is_due(&self) -> bool {
+        self.expected.front().is_some_and(|(_, end)| *end <= self.sent())
+    }
+
     /// The connection is gone, for this reason: every message left gets its verdict. Silence is
-    /// the fault of the one whose reply was due; those behind it lost their connection.
+    /// the fault of the one whose reply was due; the others lost their connection.
     pub fn lost(&mut self, error: &Error) {
-        let written = self.encoded - (self.out.len() - self.out_written) as u64;
+        let written = self.sent();
         let gone = closed_unexpectedly(None);
-        for (at, transaction) in std::mem::take(&mut self.transactions).into_iter().enumerate() {
+        let due = self.expected.front().and_then(|(expect, _)| expect.message());
+        for transaction in std::mem::take(&mut self.transactions) {
             let id = transaction.id;
-            let reason = if at > 0 && error.code() == Code::TimedOut { &gone } else { error };
+            let innocent = error.code() == Code::TimedOut && !self.expected.is_empty() && due != Some(id);
+            let reason = if innocent { &gone } else { error };
             let failure = transaction.lost(reason, written, self.options.lmtp);
             self.events.push_back(Event::Settled(id, Outcome::Failed(failure)));
         }
@@ -325,6 +356,8 @@ impl Session {
             transaction.awaiting = transaction.awaiting.saturating_sub(1);
         }
         match expect {
+            // No verdict: nobody knows what the server did.
+            Expect::Mail(_) | Expect::Rcpt(_) | Expect::Chunk(_) if !sane => {}
             Expect::Rset => return reply.is_positive(),
             Expect::Quit => {}
             Expect::Mail(_) => self.apply(expect, |transaction| transaction.mail_reply(reply)),
@@ -350,7 +383,7 @@ impl Session {
         }
         self.dirty = true;
         let Some(transaction) = self.owner(expect) else { return };
-        transaction.chunk_refused(reply);
+        transaction.body_refused(reply);
         // After a refused chunk no other may follow (RFC 3030 §4.2).
         if transaction.stage == Stage::Body {
             transaction.stage = Stage::Ended;
@@ -383,10 +416,13 @@ impl Session {
             self.events.push_back(Event::BodyOpen(id));
             return true;
         }
+        if !matches!(reply.class(), 4 | 5) {
+            return false;
+        }
         transaction.data_refused(reply);
         transaction.stage = Stage::Ended;
         self.dirty = true;
-        matches!(reply.class(), 4 | 5)
+        true
     }
 
     /// The final reply; gives false if the body was taken though its sender was refused: it went
@@ -401,7 +437,7 @@ impl Session {
         transaction.lmtp_reply(reply);
         if transaction.finals < transaction.accepted.len() {
             transaction.awaiting += 1;
-            self.expected.push_front(expect);
+            self.expected.push_front((expect, 0));
         }
         true
     }
@@ -547,7 +583,7 @@ impl Session {
         if let Some(transaction) = self.owner(expect) {
             transaction.awaiting += 1;
         }
-        self.expected.push_back(expect);
+        self.expected.push_back((expect, self.encoded));
     }
 
     fn command(&mut self, command: &Command<'_>) {

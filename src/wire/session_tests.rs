@@ -248,7 +248,51 @@ fn replies_out_of_turn_end_the_connection() {
     flush(&mut shifted);
     assert!(feed(&mut shifted, &["250", "250", "250"]).is_err());
     assert_eq!(flush(&mut shifted), "");
-    assert_eq!(outcomes(&mut shifted), ["1:EENVELOPE/data"]);
+    shifted.lost(&closed_unexpectedly(None));
+    assert_eq!(outcomes(&mut shifted), ["1:ECONNECTION/data!"]);
+}
+
+#[test]
+fn a_reply_that_comes_before_its_command_left_is_refused() {
+    let mut session = Session::new(options(false, false, 1));
+    submit(&mut session, 1, &["b@x"]);
+    flush(&mut session);
+    // The surplus reply is there before RCPT is written, which waits in the output.
+    assert!(feed(&mut session, &["250 ok", "250 surplus"]).is_err());
+    session.lost(&closed_unexpectedly(None));
+    assert_eq!(outcomes(&mut session), ["1:ECONNECTION/envelope!"]);
+}
+
+#[test]
+fn words_that_are_no_reply_are_no_verdict() {
+    for (chunking, replies, expected) in [
+        (true, &["?"][..], "1:EPROTOCOL/in-doubt"),
+        (true, &["250", "?"], "1:EPROTOCOL/in-doubt"),
+        (false, &["?"], "1:EPROTOCOL/envelope!"),
+        (false, &["250", "250", "?"], "1:EPROTOCOL/data!"),
+    ] {
+        let mut session = Session::new(options(true, chunking, 2));
+        submit(&mut session, 1, &["b@x"]);
+        flush(&mut session);
+        let error = feed(&mut session, replies).unwrap_err();
+        session.lost(&error);
+        assert_eq!(outcomes(&mut session), [expected], "{replies:?}");
+    }
+}
+
+#[test]
+fn a_body_refused_before_its_end_is_not_sent_again() {
+    for (text, expected) in [("552 too large", "1:EMESSAGE/rejected"), ("?", "1:EPROTOCOL/data!")] {
+        let mut session = Session::new(options(true, false, 2));
+        submit(&mut session, 1, &["b@x"]);
+        submit(&mut session, 2, &["b@x"]);
+        flush(&mut session);
+        feed(&mut session, &["250", "250", "354"]).unwrap();
+        session.write_body(b"hi");
+        let error = feed(&mut session, &[text]).unwrap_err();
+        session.lost(&error);
+        assert_eq!(outcomes(&mut session), [expected, "2:EPROTOCOL/envelope!"]);
+    }
 }
 
 #[test]

@@ -158,7 +158,8 @@ impl Transaction {
         self.data_error = Some(failure(Code::Envelope, "Data command failed", reply, "DATA", Phase::Data));
     }
 
-    pub(super) fn chunk_refused(&mut self, reply: &Reply) {
+    /// A chunk was refused, or the body while it was still being written.
+    pub(super) fn body_refused(&mut self, reply: &Reply) {
         self.data_error
             .get_or_insert_with(|| failure(Code::Message, "Message failed", reply, "DATA", Phase::Rejected));
     }
@@ -195,7 +196,7 @@ impl Transaction {
             return Outcome::Failed(Failure { error, unsent });
         }
         if let Some(error) = self.data_error {
-            let unsent = error.reply_code() == Some(421) && error.phase() == Some(Phase::Data);
+            let unsent = error.reply_code() == Some(421) && self.end_at.is_none();
             return Outcome::Failed(Failure { error, unsent });
         }
         match self.final_reply {
@@ -227,6 +228,10 @@ impl Transaction {
         if self.is_hopeless()
             && let Some(own) = self.envelope_error(lmtp)
         {
+            let unsent = own.reply_code() == Some(421);
+            return Failure { error: own.fatal(), unsent };
+        }
+        if let Some(own) = self.data_error {
             let unsent = own.reply_code() == Some(421);
             return Failure { error: own.fatal(), unsent };
         }

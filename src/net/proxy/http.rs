@@ -19,6 +19,9 @@ pub(super) async fn connect<S>(mut stream: S, proxy: &Proxy, target: &Target) ->
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    if target.port == 0 || target.host.bytes().any(|byte| byte <= b' ' || byte == 0x7f) {
+        return Err(failed("Invalid proxy destination"));
+    }
     let request = request(proxy, target);
     stream.write_all(request.as_bytes()).await.map_err(|error| stream_failed(&error, "write"))?;
     stream.flush().await.map_err(|error| stream_failed(&error, "write"))?;
@@ -128,6 +131,20 @@ mod tests {
             "CONNECT mail.example:2525 HTTP/1.1\r\nHost: mail.example:2525\r\nConnection: close\r\n\
              Proxy-Authorization: Basic dTpwQHc=\r\n\r\n"
         );
+    }
+
+    #[tokio::test]
+    async fn a_destination_that_would_break_the_request_is_refused() {
+        for (host, port) in
+            [("mail.example\r\nX: y", 25), ("mail.example\nX", 25), ("a b", 25), ("a\0", 25), ("a", 0)]
+        {
+            let (client, mut server) = duplex(1024);
+            let outcome = connect(client, &proxy(ProxyKind::Http(None)), &target(host, port)).await;
+            assert_eq!(outcome.err().map(|error| error.code()), Some(Code::Proxy), "{host:?}");
+            let mut request = Vec::new();
+            server.read_to_end(&mut request).await.unwrap();
+            assert!(request.is_empty());
+        }
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub(super) struct Connection {
     pub(super) may_be_dropped: bool,
     pub(super) peer: Option<(String, u16)>,
     /// TLS version, and whether its session was resumed.
-    pub(super) tls: Option<(String, bool)>,
+    pub(super) tls: Option<(&'static str, bool)>,
     idle_timer: Option<Instant>,
     lifetime_timer: Option<Instant>,
 }
@@ -125,7 +125,7 @@ impl Connection {
         self.limit_messages(ready.mail_max.unwrap_or(u32::MAX));
         self.idle_since = now;
         self.peer.clone_from(&ready.peer);
-        self.tls = ready.tls.as_ref().map(|tls| (tls.version.to_string(), tls.resumed));
+        self.tls = ready.tls.as_ref().map(|tls| (tls.version, tls.resumed));
     }
 }
 
@@ -155,6 +155,8 @@ impl Schedule {
         self.connect_after = self.connect_after.filter(|at| now < *at);
         self.warm_after = self.warm_after.filter(|at| now < *at);
         let connecting = self.connecting();
+        // A message that is held back needs a connection when its time comes, not a second one.
+        let held_back = held_back && self.staying() > 0;
         let waiting = if self.paused || held_back { 0 } else { self.lanes.len() };
         let mut wanted = waiting.saturating_sub(connecting);
         if self.is_limited() {
