@@ -17,6 +17,8 @@ export declare class Engine {
   send(id: number, record: string, parts: Array<string | Buffer>, lane?: string | undefined | null, timeout?: number | undefined | null): void
   /** Queues a message whose bytes JavaScript makes when asked by an `open` event. */
   sendStreamed(id: number, envelope: string, lane?: string | undefined | null, timeout?: number | undefined | null): void
+  /** Hands the messages queued since the last call to the pool. */
+  flush(): void
   /** A piece of a streamed message. Gives false when the next one should wait for `drain`. */
   chunk(id: number, attempt: number, piece: Uint8Array): boolean
   /** A streamed message is complete, or broke. */
@@ -61,10 +63,16 @@ export interface Composed {
 }
 
 /**
- * Composes a message as the engine does when it sends one, and gives its size in octets. Nothing
- * of a message with files is held.
+ * Composes messages as the engine does when it sends them, away from this thread, and gives their
+ * sizes in octets. Nothing of a message with files is held.
  */
-export declare function composedSize(record: string, parts: Array<string | Buffer>): Promise<number>
+export declare function composedSizes(messages: Array<Crossing>): Promise<Array<number>>
+
+/** What crosses for one message: the fields of `toRecord`'s result. */
+export interface Crossing {
+  json: string
+  parts: Array<string | Buffer>
+}
 
 /** TLS settings; certificates and keys as bytes. */
 export interface TlsInput {

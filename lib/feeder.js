@@ -4,6 +4,9 @@ const DataStream = require('nodemailer/lib/smtp-connection/data-stream');
 
 const Encoder = DataStream.default || DataStream;
 
+/** Bytes of a message that the log shows at once. */
+const SHOWN = 64 * 1024;
+
 /**
  * Feeds the engine with the bytes of a message that nodemailer composes, as fast as the connection
  * takes them.
@@ -13,7 +16,8 @@ class Feeder {
    * @param {object} engine the native engine
    * @param {number} id the message's number
    * @param {number} attempt which attempt asked for the bytes
-   * @param {(bytes: Buffer) => void} [log] told of the bytes as they go out
+   * @param {{bytes: (bytes: Buffer) => void, end: (size: number, source: number) => void}} [log]
+   *   shown the bytes as they go out
    */
   constructor(engine, id, attempt, log) {
     this.engine = engine;
@@ -74,11 +78,36 @@ class Feeder {
   }
 }
 
-/** Shows bytes as nodemailer's connection would write them. */
+/** Shows bytes as nodemailer's connection would write them, in pieces as large as its own. */
 function encoder(log) {
   const stream = new Encoder();
-  stream.on('data', log);
-  return stream;
+  let gathered = [];
+  let size = 0;
+  const show = () => {
+    if (size) {
+      log.bytes(Buffer.concat(gathered));
+    }
+    gathered = [];
+    size = 0;
+  };
+  stream.on('data', (bytes) => {
+    gathered.push(bytes);
+    size += bytes.length;
+    if (size >= SHOWN) {
+      show();
+    }
+  });
+  stream.on('end', () => {
+    show();
+    log.end(stream.outByteCount, stream.inByteCount);
+  });
+  return {
+    write: (bytes) => stream.write(bytes),
+    end: () => {
+      show();
+      stream.end();
+    },
+  };
 }
 
 function prematureClose() {

@@ -68,7 +68,14 @@ class PoolLog {
     this.connections.delete(c);
   }
 
+  /** What ends a connection is told once, whoever learns of it first. */
   poolError(cid, err) {
+    this.wire(cid);
+    const connection = this.connections.get(cid);
+    if (connection.failed) {
+      return;
+    }
+    connection.failed = true;
     this.logger.warn({ err, tnx: 'pool', cid }, 'Pool Error for #%s: %s', cid, err.message);
   }
 
@@ -137,14 +144,13 @@ class PoolLog {
     }
   }
 
-  /** Bytes of a message, as they go out. */
-  body(cid, bytes) {
-    this.wire(cid).debug({ tnx: 'message' }, bytes.toString('binary').replace(/\r?\n$/, ''));
-  }
-
-  /** A message went out in full. */
-  bodyEnd(cid, size, source) {
-    this.wire(cid).info(...encoded(size, source));
+  /** Shows the bytes of a message as they go out. */
+  body(job) {
+    const logger = () => this.wire(job.connection);
+    return {
+      bytes: (bytes) => logger().debug({ tnx: 'message' }, bytes.toString('binary').replace(/\r?\n$/, '')),
+      end: (size, source) => logger().info(...encoded(size, source)),
+    };
   }
 
   /** What was said on a connection. */

@@ -7,7 +7,7 @@ const { IdleMirror } = require('./idle');
 const { toInfo } = require('./info');
 const { PoolLog } = require('./log');
 const { CustomLogin, Tokens } = require('./login');
-const { envelopeOf } = require('./outgoing');
+const { checkHeaders, envelopeOf } = require('./outgoing');
 
 /** Backends with work: what the engine still owes an answer for must not be collected. */
 const busy = new Set();
@@ -79,6 +79,7 @@ class NativeBackend {
       // The engine holds it from here on.
       mail.record = null;
     } else {
+      checkHeaders(message);
       this.native.sendStreamed(id, JSON.stringify(envelopeOf({ data, message })), lane, timeout);
     }
     this.flushLater();
@@ -88,7 +89,8 @@ class NativeBackend {
   flushLater() {
     if (!this.flushing) {
       this.flushing = true;
-      queueMicrotask(() => {
+      // A promise and not `queueMicrotask`, which a test's fake timers replace.
+      Promise.resolve().then(() => {
         this.flushing = false;
         this.native.flush();
       });
@@ -181,8 +183,7 @@ class NativeBackend {
       this.native.end(id, attempt, 'The message is settled');
       return;
     }
-    const shows = this.log && this.owner.options.debug;
-    const show = shows ? (bytes) => this.log.body(job.connection, bytes) : undefined;
+    const show = this.owner.options.debug ? this.log?.body(job) : undefined;
     job.feeder = new Feeder(this.native, id, attempt, show);
     job.feeder.start(job.mail.message);
   }

@@ -304,7 +304,11 @@ class Pool extends EventEmitter {
         if (temporary) {
           temporary.close();
         }
-        callback(err, ok);
+        if (err) {
+          callback(err);
+        } else {
+          callback(null, ok);
+        }
       });
     } catch (err) {
       setImmediate(() => callback(err));

@@ -9,13 +9,13 @@
  */
 function poolStats(pool) {
   const { tally, paths } = pool;
-  const backends = [pool, ...pool.accounts.pools].map(({ _backend }) => _backend).filter(Boolean);
-  const snapshots = backends.map((backend) => backend.snapshot()).filter(Boolean);
+  const engine = pool.engine;
+  const snapshots = [pool, ...pool.accounts.pools].map(snapshotOf).filter(Boolean);
   const composed = new Map(paths);
   const native = composed.get('native') || 0;
   composed.delete('native');
   return {
-    engine: pool.engine,
+    engine,
     connections: snapshots.flatMap(({ connections }) => connections),
     queue: lanes(snapshots),
     pending: tally.pending,
@@ -27,10 +27,37 @@ function poolStats(pool) {
       rejected: Object.fromEntries(tally.rejected),
     },
     handshakes: { ...tally.handshakes },
-    limits: Object.assign({}, ...snapshots.map(({ limits }) => limits)),
+    limits: limits(snapshots),
     composed: { native, nodemailer: Object.fromEntries(composed) },
-    latency: latency(snapshots[0]),
+    latency: latency(snapshotOf(pool)),
   };
+}
+
+/** The engine's numbers; nodemailer's pool has none. */
+function snapshotOf({ _backend, options, parent }) {
+  const snapshot = _backend?.snapshot();
+  if (!snapshot) {
+    return null;
+  }
+  const account = parent ? { account: options.auth?.user } : undefined;
+  const connections = snapshot.connections.map((connection) => describe(connection, options, account));
+  return { ...snapshot, connections };
+}
+
+function describe({ id, state, age, messages, bytes, tls, resumed }, { host }, account) {
+  const secured = tls ? { tls, resumed } : undefined;
+  return { id, state, host: String(host || 'localhost'), age, messages, bytes, ...secured, ...account };
+}
+
+/** What servers have shown, the strictest where several did. */
+function limits(snapshots) {
+  const known = {};
+  for (const [name, value] of snapshots.flatMap(({ learned = {} }) => Object.entries(learned))) {
+    if (value !== null) {
+      known[name] = Math.min(known[name] ?? Infinity, value);
+    }
+  }
+  return known;
 }
 
 /** Lanes of the same name together. */
@@ -46,11 +73,12 @@ function lanes(snapshots) {
 }
 
 const STEPS = ['wait', 'connect', 'envelope', 'data'];
-const NOTHING = { count: 0, p50: 0, p95: 0, p99: 0, max: 0 };
+const PERCENTILES = ['count', 'p50', 'p95', 'p99', 'max'];
 
-/** Of the pool's own connections; those of accounts have statistics of their own. */
+/** Of the pool's own connections; those of accounts are not in it. */
 function latency(snapshot) {
-  return Object.fromEntries(STEPS.map((step) => [step, { ...NOTHING, ...snapshot?.latency?.[step] }]));
+  const figures = (step) => PERCENTILES.map((name) => [name, snapshot?.latency?.[step]?.[name] ?? 0]);
+  return Object.fromEntries(STEPS.map((step) => [step, Object.fromEntries(figures(step))]));
 }
 
 module.exports = { poolStats };

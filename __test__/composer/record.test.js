@@ -120,6 +120,16 @@ describe('what goes with the transaction', () => {
     (dsn) => expect(record({ dsn })).toEqual({ reason: 'dsn' }),
   );
 
+  test.each([
+    [{ to: 'a@b.example' }, 1],
+    [{ to: '"x@y" <a@b.example>, c@d.example', cc: ['e@f.example', { address: 'g@h.example' }] }, 4],
+    [{ to: 'Team: a@b.example, c@d.example;', bcc: 'jürgen@e.example' }, 3],
+    [{ to: 'undisclosed-recipients:;' }, 0],
+    [{ to: 'a@b.example', envelope: { from: 'x@y.example', to: ['c@d.example', 'e@f.example'] } }, 2],
+  ])('of %j has a number of recipients', (data, count) => {
+    expect(record(data).json).toMatch(new RegExp(`^{"recipients":${count},`));
+  });
+
   test('is refused over maxRecipients', () => {
     const { json, parts } = record({ maxRecipients: 1, to: ['a@b.example', 'c@d.example'] });
     expect(() => compose(json, parts)).toThrow(

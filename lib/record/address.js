@@ -101,4 +101,13 @@ function addressees(envelope) {
   return { from: (from || '').trim(), to: to.map((address) => address.trim()) };
 }
 
-module.exports = { addressEntries, addressees };
+/** Mailboxes in entries, without reading them: each has one `@` outside of quotes. */
+function countMailboxes(entries) {
+  let count = 0;
+  for (const { list, group } of entries) {
+    count += list ? list.replace(/"[^"]*"/g, '').split('@').length - 1 : group ? group.length : 1;
+  }
+  return count;
+}
+
+module.exports = { addressEntries, addressees, countMailboxes };
