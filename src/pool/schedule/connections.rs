@@ -44,6 +44,8 @@ pub(super) struct Connection {
     pub(super) idle_since: Instant,
     /// A message on it was given up, which it may pay for with its life.
     pub(super) may_be_dropped: bool,
+    /// The server said that it does more than it may.
+    pub(super) complained: bool,
     pub(super) peer: Option<(String, u16)>,
     /// TLS version, and whether its session was resumed.
     pub(super) tls: Option<(&'static str, bool)>,
@@ -67,6 +69,7 @@ impl Connection {
             bytes: 0,
             idle_since: now,
             may_be_dropped: false,
+            complained: false,
             peer: None,
             tls: None,
             idle_timer: None,
@@ -250,6 +253,9 @@ impl Schedule {
         match connection.state {
             State::Connecting => self.connect_failed(&connection, closed, now),
             State::Ready => self.lost(&connection, &closed, now),
+            State::Leaving(CloseReason::Used) if !connection.complained => {
+                self.learned.session_went_well(connection.answered, self.options.max_messages);
+            }
             State::Leaving(_) => {}
         }
         if self.connections.is_empty() {

@@ -118,9 +118,11 @@ impl Schedule {
     fn heed(&mut self, id: ConnectionId, error: &Error, now: Instant) -> Option<Hint> {
         let hint = of_message(error).filter(|_| self.learned.is_on())?;
         let others = self.others(id);
-        let answered = self.connections.get(&id).map_or(0, |connection| connection.answered);
+        let connection = self.connections.get_mut(&id)?;
+        connection.complained = true;
+        let answered = connection.answered;
         let lesson = match hint {
-            Hint::SessionUsedUp => self.learned.session_used_up(answered, now),
+            Hint::SessionUsedUp => self.learned.session_used_up(answered),
             Hint::TooManyConnections => self.learned.too_many_connections(others, now),
             Hint::TooFast => self.learned.too_fast(now),
         };
