@@ -296,7 +296,7 @@ async fn generations_never_mix() {
     let mut client = Client::new(PoolOptions::default(), named("old.test"));
     client.submit(0..50);
     for _ in 0..20 {
-        client.settled().await;
+        assert!(client.settled().await.1.is_ok());
     }
     client.pool().rotate(Arc::new(named("new.test")));
     client.submit(50..100);
