@@ -81,6 +81,8 @@ class PoolLog {
 
   /** A message has a connection. */
   assigned({ id, c, n }) {
+    this.wire(c);
+    this.connections.get(c).messages = n + 1;
     this.message(id).assigned = { c, n: n + 1 };
     this.introduce(id);
   }
@@ -138,7 +140,7 @@ class PoolLog {
     // A refused sender costs nodemailer the connection, too.
     if (err && (!/^(EENVELOPE|EMESSAGE)$/.test(err.code) || err.command === 'MAIL FROM')) {
       this.poolError(c, err);
-    } else {
+    } else if (this.connections.get(c)?.messages < this.options.maxMessages) {
       const entry = { tnx: 'connection', cid: c, action: 'available' };
       this.logger.debug(entry, 'Connection #%s became available', c);
     }

@@ -17,7 +17,7 @@ class Tokens {
     this.oauth2.on('token', (token) => pool.mailer?.emit('token', token));
     this.oauth2.on('error', () => {});
     this.fetching = null;
-    this.current = null;
+    this.renewing = null;
     /** The token each connection was given last. */
     this.given = new Map();
   }
@@ -28,27 +28,44 @@ class Tokens {
    * @returns {Promise<string>}
    */
   async get(connection, renew) {
-    const refused = renew && this.given.get(connection);
-    const stale = renew && (!this.current || this.current === refused);
-    const token = await this.fetch(stale);
+    const refused = renew ? this.given.get(connection) : undefined;
+    let token = await (this.renewing || this.fetch());
+    if (token === refused) {
+      // Still the one that was refused: nobody has renewed it yet.
+      token = await this.renew();
+    }
     this.given.set(connection, token);
     return token;
   }
 
-  fetch(renew) {
-    this.fetching ??= this.ask(renew).finally(() => {
+  fetch() {
+    this.fetching ??= this.ask(false).finally(() => {
       this.fetching = null;
     });
     return this.fetching;
   }
 
+  renew() {
+    this.renewing ??= this.ask(true).finally(() => {
+      this.renewing = null;
+    });
+    return this.renewing;
+  }
+
   async ask(renew) {
     const provision = this.pool.mailer?.get?.('oauth2_provision_cb');
     this.oauth2.provisionCallback = provision || this.oauth2.provisionCallback;
-    this.current = await new Promise((resolve, reject) => {
-      this.oauth2.getToken(renew, (err, token) => (err ? reject(err) : resolve(token)));
+    return new Promise((resolve, reject) => {
+      this.oauth2.getToken(renew, (err, token) => {
+        /** Why there was no token the last time, if there was none. */
+        this.failure = err;
+        if (err) {
+          reject(err);
+        } else {
+          resolve(token);
+        }
+      });
     });
-    return this.current;
   }
 
   /** A connection is gone. */

@@ -79,7 +79,7 @@ impl Engine {
         let outbox = Outbox::new(&callback)?;
         let runtime = runtime().map_err(|error| napi::Error::from_reason(error.to_string()))?;
         let _entered = runtime.enter();
-        let pool = Pool::start(options.pool.build(), Arc::new(settings), outbox.clone());
+        let pool = Pool::start(options.pool_options(), Arc::new(settings), outbox.clone());
         // A worker thread that ends takes its pools with it.
         let abandoned = pool.clone();
         env.add_env_cleanup_hook((), move |()| abandoned.abandon())?;

@@ -72,6 +72,7 @@ pub(super) async fn drive<S: Socket, T>(
         buffer: vec![0; 16 * 1024].into_boxed_slice(),
         deadline: Deadline::new(settings.socket_timeout),
         asked_to_quit: false,
+        leaving: false,
     };
     let end = poll_fn(|cx| driver.poll(cx)).await;
     driver.finish(end).await
@@ -81,6 +82,8 @@ pub(super) async fn drive<S: Socket, T>(
 enum End {
     /// QUIT was answered, or everyone is gone.
     Asked,
+    /// A message was given up half-way.
+    Dropped,
     /// The server closed, with 421 or a FIN, while nothing was in flight.
     Idle,
     /// Something went wrong.
@@ -107,6 +110,8 @@ struct Driver<'a, S, T> {
     buffer: Box<[u8]>,
     deadline: Deadline,
     asked_to_quit: bool,
+    /// Dropped once no neighbour of a message that was given up can be in doubt.
+    leaving: bool,
 }
 
 impl<S: Socket, T> Driver<'_, S, T> {
@@ -121,6 +126,9 @@ impl<S: Socket, T> Driver<'_, S, T> {
                     Poll::Ready(Err(end)) => return Poll::Ready(end),
                     Poll::Pending => {}
                 }
+            }
+            if self.leaving && self.deliveries.is_empty() {
+                return Poll::Ready(End::Dropped);
             }
             if self.session.is_over() && self.session.output().is_empty() {
                 return Poll::Ready(self.over());
@@ -251,7 +259,26 @@ impl<S: Socket, T> Driver<'_, S, T> {
         };
         self.give_up(id, reason.at(phase), body_read);
         self.handle_events();
+        if progress.is_some_and(|progress| progress != Progress::Waiting) {
+            outcome?;
+            return self.leave_behind();
+        }
         outcome
+    }
+
+    /// A message was given up after its commands left, perhaps because the server is stuck on it:
+    /// nothing new comes here. The connection is dropped at once unless that would put a
+    /// neighbour in doubt.
+    fn leave_behind(&mut self) -> Result<(), End> {
+        let in_doubt = |(sequence, _): &(u64, Delivery)| {
+            matches!(self.session.progress(*sequence), Some(Progress::Body | Progress::Ended))
+        };
+        if !self.deliveries.iter().any(in_doubt) {
+            return Err(End::Dropped);
+        }
+        self.leaving = true;
+        self.reports.send(Report::Depth(0));
+        Ok(())
     }
 
     fn give_up(&self, id: u64, error: Error, body_read: bool) {
@@ -453,7 +480,7 @@ impl<S: Socket, T> Driver<'_, S, T> {
     async fn finish(mut self, end: End) -> Option<Error> {
         let (failed, error) = match end {
             End::Failed(error) => (true, error),
-            End::Asked | End::Idle => (false, closed_unexpectedly(None)),
+            End::Asked | End::Idle | End::Dropped => (false, closed_unexpectedly(None)),
         };
         if failed && self.session.in_flight() > 0 && is_unexplained(&error) {
             self.ladder.broke(self.rung);

@@ -16,12 +16,12 @@ the test kit, which misbehaves once. In every cell must hold:
   body; one that failed is not there, unless its error is labelled `maybeDelivered`; only a message whose end-of-data may
   have left is labelled so;
 - no fault costs more than one message, but on rung 3, where several are in flight, and at AUTH, where a refused login
-  fails what waits;
+  fails what waits (at RSET a second one has failed before: it is refused on purpose, to make RSET necessary);
 - the pool delivers the next message, and ends in good order.
 
 A cell says what the fault cost: nothing (`·`, all seven were sent), messages that failed (`f`) or are in doubt (`d`). A
-message that was provably not delivered is sent again on another connection, which is why most faults cost nothing. On
-rung 3 the figures depend on how much was in flight. The rows at RSET hold one message that is refused on purpose.
+message that was provably not delivered is sent again on another connection, which is why most faults cost nothing; one
+whose time ran out fails, as with nodemailer. On rung 3 the figures depend on how much was in flight.
 
 Written by `FAULTS_PAGE=docs/faults.md cargo test --test faults`.
 ";

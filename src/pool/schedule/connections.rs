@@ -150,7 +150,11 @@ impl Schedule {
         let max = self.options.max_connections.max(1);
         let max = self.learned.connections().map_or(max, |learned| max.min(learned));
         let free = max.saturating_sub(self.connections.len());
-        free.min(self.options.max_connecting.max(1).saturating_sub(self.connecting()))
+        // A login nobody has seen succeed is tried by one connection: a wrong password is wrong for
+        // all of them, and servers lock accounts.
+        let at_once =
+            if self.options.login && !self.login_works { 1 } else { self.options.max_connecting.max(1) };
+        free.min(at_once.saturating_sub(self.connecting()))
     }
 
     /// Opens what the queue and `minConnections` ask for.
@@ -189,6 +193,7 @@ impl Schedule {
     /// A connection takes messages now.
     pub(in crate::pool) fn ready(&mut self, id: ConnectionId, ready: Box<Ready>, now: Instant) {
         self.totals.handshake(&ready);
+        self.login_works = true;
         self.latency.connect.record(ready.took);
         let Some(connection) = self.connections.get_mut(&id) else { return };
         connection.ready(&ready, now);
@@ -219,7 +224,7 @@ impl Schedule {
     /// The depth of a connection changed.
     pub(in crate::pool) fn depth(&mut self, id: ConnectionId, depth: usize) {
         if let Some(connection) = self.connections.get_mut(&id) {
-            connection.depth = depth.max(1);
+            connection.depth = depth;
         }
     }
 

@@ -187,6 +187,7 @@ impl Schedule {
             self.tell_lesson(lesson);
         }
         let is_login = matches!(error.code(), Code::Auth | Code::NoAuth | Code::OAuth2);
+        self.login_works &= !is_login;
         let pause = match hint {
             _ if is_login => LOGIN.after(times),
             Some(Hint::TooFast) => THROTTLED.after(times),

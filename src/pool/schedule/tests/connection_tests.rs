@@ -273,3 +273,12 @@ fn a_snapshot_shows_what_is_there() {
     assert_eq!((snapshot.latency.wait.count, snapshot.latency.connect.p50), (3, 20.0));
     assert_eq!((snapshot.latency.envelope.max, snapshot.latency.data.max), (3.0, 5.0));
 }
+
+#[test]
+fn a_login_that_was_not_seen_to_work_is_tried_by_one_connection() {
+    let mut bed = Bed::new(PoolOptions { login: true, ..PoolOptions::default() });
+    bed.submit(1..=20);
+    assert_eq!(bed.seen().len(), 1, "one connection tries the password");
+    bed.ready(1);
+    assert_eq!(bed.schedule.connecting(), 2, "it works: the others follow");
+}
