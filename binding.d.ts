@@ -37,14 +37,14 @@ export declare class Engine {
   resize(bounds: string): void
   /** Starts a new generation of connections. */
   rotate(options: string, tls: TlsInput, proxyTls?: TlsInput | undefined | null): void
-  /** The token a `token` event asked for, or why there is none. */
-  token(connection: number, token?: string | undefined | null, error?: string | undefined | null): void
+  /** The token a `token` event asked for, or why there is none: a text and a code. */
+  token(connection: number, token?: string | undefined | null, error?: string | undefined | null, code?: string | undefined | null): void
   /** A line of the caller's authentication handler. */
   authCommand(connection: number, line: string): void
   /** The caller's authentication handler is done: `error` says why it failed. */
   authDone(connection: number, command: string, error?: string | undefined | null, response?: string | undefined | null): void
-  /** Asks for a snapshot. */
-  stats(id: number): void
+  /** The pool as it is now, as JSON; none when it has ended. */
+  stats(): string | null
   /** The last batch of events is dealt with: the next one may come. */
   next(): void
   /** Keeps Node alive, or no longer. */

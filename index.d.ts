@@ -188,6 +188,8 @@ export interface ConnectionEvent {
   host: string;
   /** Port it leads to. */
   port: number;
+  /** User it logs in as, where messages brought credentials of their own. Such connections count apart. */
+  account?: string | undefined;
 }
 
 /** A connection can take messages. */
@@ -288,6 +290,8 @@ export interface ConnectionStats {
   tls?: string | undefined;
   /** Whether its TLS session was resumed. */
   resumed?: boolean | undefined;
+  /** User it logs in as, where messages brought credentials of their own. */
+  account?: string | undefined;
 }
 
 /** One lane's queue. */

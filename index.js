@@ -48,3 +48,8 @@ module.exports = {
   getTestMessageUrl: nodemailer.getTestMessageUrl,
   pool,
 };
+// For code that was compiled from ES modules, as nodemailer's own build does it.
+Object.defineProperties(module.exports, {
+  __esModule: { value: true },
+  default: { value: module.exports },
+});

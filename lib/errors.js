@@ -6,15 +6,33 @@
  */
 function toError(record) {
   const err = new Error(record.message);
-  const { system } = record;
-  if (system) {
-    for (const key of ['errno', 'code', 'syscall', 'address', 'port', 'path']) {
-      if (system[key] !== undefined && system[key] !== null && !(key === 'errno' && !system.errno)) {
-        err[key] = system[key];
-      }
+  Object.assign(err, systemFields(record.system), nameMismatch(record));
+  return describe(err, record);
+}
+
+/** What the operating system said, under the names Node gives it. */
+function systemFields(system) {
+  const fields = {};
+  for (const key of ['errno', 'code', 'syscall', 'address', 'port']) {
+    if (system?.[key]) {
+      fields[key] = system[key];
     }
   }
-  return describe(err, record);
+  if (system?.path) {
+    const looksUp = /^(getaddrinfo|query)/.test(system.syscall);
+    fields[looksUp ? 'hostname' : 'path'] = system.path;
+  }
+  return fields;
+}
+
+/** What Node adds to the error of a certificate that names another host. */
+function nameMismatch({ system, message }) {
+  if (system?.code !== 'ERR_TLS_CERT_ALTNAME_INVALID') {
+    return {};
+  }
+  const reason = message.slice(message.indexOf(': ') + 2);
+  const host = /^(?:Host: (.*?)\.?|IP: (.*?)) is not /.exec(reason);
+  return host ? { reason, host: host[1] ?? host[2] } : { reason };
 }
 
 /** Puts the engine's findings on an error, which may be one of the caller's own. */

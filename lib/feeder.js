@@ -1,5 +1,12 @@
 'use strict';
 
+const DataStream = require('nodemailer/lib/smtp-connection/data-stream');
+
+const Encoder = DataStream.default || DataStream;
+
+/** Bytes of a message that the log shows at once. */
+const SHOWN = 64 * 1024;
+
 /**
  * Feeds the engine with the bytes of a message that nodemailer composes, as fast as the connection
  * takes them.
@@ -9,13 +16,18 @@ class Feeder {
    * @param {object} engine the native engine
    * @param {number} id the message's number
    * @param {number} attempt which attempt asked for the bytes
+   * @param {{bytes: (bytes: Buffer) => void, end: (size: number, source: number) => void}} [log]
+   *   shown the bytes as they go out
    */
-  constructor(engine, id, attempt) {
+  constructor(engine, id, attempt, log) {
     this.engine = engine;
     this.id = id;
     this.attempt = attempt;
     this.error = null;
     this.done = false;
+    /** Bytes of the message before they are made fit for the wire. */
+    this.size = 0;
+    this.encoder = log ? encoder(log) : null;
   }
 
   /** Opens the message's stream and pumps it. */
@@ -34,6 +46,8 @@ class Feeder {
 
   feed(piece) {
     const bytes = typeof piece === 'string' ? Buffer.from(piece) : piece;
+    this.size += bytes.length;
+    this.encoder?.write(bytes);
     if (!this.done && !this.engine.chunk(this.id, this.attempt, bytes)) {
       this.stream.pause();
     }
@@ -50,6 +64,7 @@ class Feeder {
     }
     this.done = true;
     this.error = err || null;
+    this.encoder?.end();
     this.engine.end(this.id, this.attempt, err ? String(err.message) : null);
   }
 
@@ -61,6 +76,38 @@ class Feeder {
       this.stream.destroy?.();
     }
   }
+}
+
+/** Shows bytes as nodemailer's connection would write them, in pieces as large as its own. */
+function encoder(log) {
+  const stream = new Encoder();
+  let gathered = [];
+  let size = 0;
+  const show = () => {
+    if (size) {
+      log.bytes(Buffer.concat(gathered));
+    }
+    gathered = [];
+    size = 0;
+  };
+  stream.on('data', (bytes) => {
+    gathered.push(bytes);
+    size += bytes.length;
+    if (size >= SHOWN) {
+      show();
+    }
+  });
+  stream.on('end', () => {
+    show();
+    log.end(stream.outByteCount, stream.inByteCount);
+  });
+  return {
+    write: (bytes) => stream.write(bytes),
+    end: () => {
+      show();
+      stream.end();
+    },
+  };
 }
 
 function prematureClose() {

@@ -1,5 +1,7 @@
 'use strict';
 
+const { setImmediate } = require('node:timers');
+
 /**
  * nodemailer's idea of idleness, counted on the JavaScript thread alone.
  *
@@ -24,6 +26,12 @@ class IdleMirror {
     this.closed = false;
   }
 
+  /** The bound changed. */
+  resize(max) {
+    this.max = max;
+    this.later();
+  }
+
   /** A message was queued. */
   added() {
     this.queued++;
@@ -35,6 +43,10 @@ class IdleMirror {
 
   /** A message settled. */
   removed() {
+    if (!this.assigned) {
+      // It settled together with the one before it, whose turn is still to come.
+      this.takeTurns();
+    }
     if (this.assigned > 0) {
       this.assigned--;
     } else {
@@ -49,13 +61,17 @@ class IdleMirror {
     if (!this.scheduled) {
       this.scheduled = true;
       setImmediate(() => {
-        const { turns } = this;
-        this.turns = 0;
         this.scheduled = false;
-        for (let i = 0; i < turns && !this.closed; i++) {
-          this.turn();
-        }
+        this.takeTurns();
       });
+    }
+  }
+
+  takeTurns() {
+    const { turns } = this;
+    this.turns = 0;
+    for (let i = 0; i < turns && !this.closed; i++) {
+      this.turn();
     }
   }
 

@@ -23,8 +23,11 @@ function toInfo(event, ehlo, host) {
   if (ehlo && ehlo.length) {
     info.ehlo = ehlo.slice();
   }
-  if (event.refused) {
-    info.rejectedErrors = event.refused.map(toRefusal);
+  const errors = event.refused && event.refused.map(toRefusal);
+  // LMTP refuses after the data, when the times are known already.
+  const late = errors?.every((err) => err.phase === 'rejected');
+  if (errors && !late) {
+    info.rejectedErrors = errors;
   }
   info.envelopeTime = event.et;
   info.messageTime = event.mt;
@@ -33,6 +36,9 @@ function toInfo(event, ehlo, host) {
   const serverMessageId = readServerMessageId(event.r, host);
   if (serverMessageId) {
     info.serverMessageId = serverMessageId;
+  }
+  if (late) {
+    info.rejectedErrors = errors;
   }
   info.envelope = { from: event.from, to: event.to };
   info.messageId = event.mid;

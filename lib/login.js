@@ -2,6 +2,9 @@
 
 const XOAuth2 = require('nodemailer/lib/xoauth2');
 
+/** Mechanisms nodemailer knows, in its order of preference. */
+const MECHANISMS = ['PLAIN', 'LOGIN', 'CRAM-MD5', 'XOAUTH2'];
+
 /** OAuth2 tokens for all connections of a pool, fetched once however many of them wait. */
 class Tokens {
   /**
@@ -14,7 +17,7 @@ class Tokens {
     this.oauth2.on('token', (token) => pool.mailer?.emit('token', token));
     this.oauth2.on('error', () => {});
     this.fetching = null;
-    this.current = null;
+    this.renewing = null;
     /** The token each connection was given last. */
     this.given = new Map();
   }
@@ -25,27 +28,36 @@ class Tokens {
    * @returns {Promise<string>}
    */
   async get(connection, renew) {
-    const refused = renew && this.given.get(connection);
-    const stale = renew && (!this.current || this.current === refused);
-    const token = await this.fetch(stale);
+    const refused = renew ? this.given.get(connection) : undefined;
+    let token = await (this.renewing || this.fetch());
+    if (token === refused) {
+      // Still the one that was refused: nobody has renewed it yet.
+      token = await this.renew();
+    }
     this.given.set(connection, token);
     return token;
   }
 
-  fetch(renew) {
-    this.fetching ??= this.ask(renew).finally(() => {
+  fetch() {
+    this.fetching ??= this.ask(false).finally(() => {
       this.fetching = null;
     });
     return this.fetching;
   }
 
+  renew() {
+    this.renewing ??= this.ask(true).finally(() => {
+      this.renewing = null;
+    });
+    return this.renewing;
+  }
+
   async ask(renew) {
     const provision = this.pool.mailer?.get?.('oauth2_provision_cb');
     this.oauth2.provisionCallback = provision || this.oauth2.provisionCallback;
-    this.current = await new Promise((resolve, reject) => {
+    return new Promise((resolve, reject) => {
       this.oauth2.getToken(renew, (err, token) => (err ? reject(err) : resolve(token)));
     });
-    return this.current;
   }
 
   /** A connection is gone. */
@@ -78,7 +90,7 @@ class CustomLogin {
       },
       method: this.method,
       extensions: event.extensions,
-      authMethods: event.mechanisms,
+      authMethods: MECHANISMS.filter((name) => event.mechanisms.includes(name)),
       maxAllowedSize: event.maxSize || false,
       sendCommand: (line, callback) => this.send(line, callback),
       resolve: () => this.finish(),
@@ -112,13 +124,16 @@ class CustomLogin {
     }
     this.lastReply = text;
     const codes = text.match(/^(\d+)(?:\s(\d+\.\d+\.\d+))?\s/);
-    const data = { command: next.line, response: text, status: 0, text };
+    const data = { command: next.line, response: text };
     if (codes) {
       data.status = Number(codes[1]) || 0;
       if (codes[2]) {
         data.code = codes[2];
       }
       data.text = text.slice(codes[0].length);
+    } else {
+      data.text = text;
+      data.status = 0;
     }
     next.callback(null, data);
   }

@@ -1,12 +1,13 @@
 'use strict';
 
-const shared = require('nodemailer/lib/shared');
+const { setImmediate } = require('node:timers');
 const { abortError, describe, localError, toError } = require('./errors');
 const { Feeder } = require('./feeder');
 const { IdleMirror } = require('./idle');
 const { toInfo } = require('./info');
+const { PoolLog } = require('./log');
 const { CustomLogin, Tokens } = require('./login');
-const { envelopeOf } = require('./outgoing');
+const { checkHeaders, envelopeOf } = require('./outgoing');
 
 /** Backends with work: what the engine still owes an answer for must not be collected. */
 const busy = new Set();
@@ -18,7 +19,7 @@ const forgotten = new FinalizationRegistry((engine) => engine.drain());
 class NativeBackend {
   /**
    * @param {import('./pool').Pool} owner
-   * @param {{json: string, tls: object, proxyTls?: object}} options
+   * @param {{json: string, tls: object, proxyTls?: object, host: string, port: number}} options
    */
   constructor(owner, options) {
     this.engine = 'native';
@@ -28,18 +29,25 @@ class NativeBackend {
     this.ehlo = new Map();
     this.logins = new Map();
     this.lastId = 0;
-    this.ended = null;
-    this.idle = new IdleMirror(owner.options.maxConnections, () => owner.emit('idle'));
-    const { auth } = owner.options;
-    const oauth2 = auth && (auth.type || '').toString().toUpperCase() === 'OAUTH2';
-    this.tokens = oauth2 ? new Tokens(auth, owner) : null;
+    this.ended = deferred();
+    this.finished = false;
+    this.closing = false;
+    this.idle = new IdleMirror(owner.options.maxConnections, () => owner.becameIdle());
+    this.log = owner.options.logger ? new PoolLog(owner.options, owner.logger) : null;
+    this.place = { host: options.host, port: options.port };
+    this.tokens = tokensFor(owner);
     this.native = start(this, options);
     forgotten.register(this, this.native);
   }
 
-  send(mail, callback) {
+  /**
+   * @param {object} mail
+   * @param {(err: Error|null, info: object|undefined, connection?: number) => void} callback
+   * @param {{id: number, lane?: string, started: number}} ticket what events call the message
+   */
+  send(mail, callback, ticket) {
     const id = ++this.lastId;
-    const job = { mail, callback, feeder: null, stopWatching: null };
+    const job = { mail, callback, ticket, feeder: null, stopWatching: null, connection: undefined };
     this.jobs.set(id, job);
     if (this.jobs.size === 1) {
       this.hold(true);
@@ -54,7 +62,7 @@ class NativeBackend {
     try {
       this.submit(id, mail);
     } catch (err) {
-      setImmediate(() => this.settle(id, err));
+      setImmediate(() => this.settle({ id }, err));
       return true;
     }
     this.idle.added();
@@ -62,19 +70,28 @@ class NativeBackend {
     return true;
   }
 
-  submit(id, { record, data, message }) {
+  submit(id, mail) {
+    const { record, data, message } = mail;
     const lane = data?.lane === undefined ? null : String(data.lane);
     const timeout = data?.timeout > 0 ? Math.ceil(data.timeout) : null;
     if (record) {
       this.native.send(id, record.json, record.parts, lane, timeout);
+      // The engine holds it from here on.
+      mail.record = null;
     } else {
+      checkHeaders(message);
       this.native.sendStreamed(id, JSON.stringify(envelopeOf({ data, message })), lane, timeout);
     }
-    if (!this.gathering) {
-      // The engine's thread is woken once for all that is sent in this turn.
-      this.gathering = true;
-      queueMicrotask(() => {
-        this.gathering = false;
+    this.flushLater();
+  }
+
+  /** The engine's thread is woken once for all that is sent in this turn. */
+  flushLater() {
+    if (!this.flushing) {
+      this.flushing = true;
+      // A promise and not `queueMicrotask`, which a test's fake timers replace.
+      Promise.resolve().then(() => {
+        this.flushing = false;
         this.native.flush();
       });
     }
@@ -86,7 +103,8 @@ class NativeBackend {
       if (this.jobs.get(id)?.counted) {
         this.native.cancel(id);
       } else {
-        this.settle(id, Object.assign(abortError(signal), { phase: 'queue', maybeDelivered: false }));
+        const err = Object.assign(abortError(signal), { phase: 'queue', maybeDelivered: false });
+        this.settle({ id }, err);
       }
     };
     signal.addEventListener('abort', onAbort, { once: true });
@@ -102,7 +120,7 @@ class NativeBackend {
       try {
         this[`on_${event.k}`]?.(event);
       } catch (err) {
-        process.nextTick(() => {
+        setImmediate(() => {
           throw err;
         });
       }
@@ -110,34 +128,47 @@ class NativeBackend {
   }
 
   on_sent(event) {
-    this.settle(event.id, null, event);
+    this.settle(event, null);
   }
 
   on_failed(event) {
     const job = this.jobs.get(event.id);
-    if (event.e.tlsIncompatible && job) {
+    if (job && (event.e.tlsIncompatible || (job.moving && event.e.phase === 'queue'))) {
       this.handOver(event.id, job, event.e.message);
       return;
     }
     const own = job?.feeder?.error;
     if (event.e.code === 'EABORT') {
-      this.settle(event.id, describe(abortError(job?.mail.data?.signal), event.e));
+      this.settle(event, describe(abortError(job?.mail.data?.signal), event.e));
     } else if (own && event.e.code === 'ESTREAM') {
-      this.settle(event.id, describe(own, event.e));
+      this.settle(event, describe(own, event.e));
     } else {
-      this.settle(event.id, toError(event.e));
+      this.settle(event, toError(event.e));
     }
   }
 
   /** The server speaks a TLS this engine does not: nodemailer's takes over, message and all. */
   handOver(id, job, reason) {
-    const { logger } = this.owner;
-    const backend = this.owner.moveToNodemailer('tls');
-    logger.warn({ tnx: 'pool', reason }, 'The server needs the TLS of nodemailer: %s', reason);
+    const { owner } = this;
+    if (owner._backend === this) {
+      owner.logger.warn({ tnx: 'pool', reason }, 'The server needs the TLS of nodemailer: %s', reason);
+      owner.moveToNodemailer('tls');
+      // What waits has nothing to wait for here.
+      for (const [other, waiting] of this.jobs) {
+        waiting.moving = true;
+        if (other !== id) {
+          this.native.cancel(other);
+        }
+      }
+    }
     this.jobs.delete(id);
     job.stopWatching?.();
     this.release();
-    backend.send(job.mail, job.callback);
+    try {
+      owner._backend.send(job.mail, job.callback);
+    } catch (err) {
+      job.callback(err, undefined);
+    }
   }
 
   /** Nothing new comes here: finish and close. */
@@ -152,7 +183,8 @@ class NativeBackend {
       this.native.end(id, attempt, 'The message is settled');
       return;
     }
-    job.feeder = new Feeder(this.native, id, attempt);
+    const show = this.owner.options.debug ? this.log?.body(job) : undefined;
+    job.feeder = new Feeder(this.native, id, attempt, show);
     job.feeder.start(job.mail.message);
   }
 
@@ -170,14 +202,75 @@ class NativeBackend {
     }
   }
 
-  on_ready({ c, d }) {
-    this.ehlo.set(c, d.ehlo);
+  on_created(event) {
+    this.log?.created(event);
+    this.tell('connectionCreated', event.c);
   }
 
-  on_closed({ c }) {
+  on_ready(event) {
+    const { c, d } = event;
+    this.ehlo.set(c, d.ehlo);
+    if (d.tls) {
+      const { owner } = this;
+      for (const { tally } of owner.parent ? [owner, owner.parent] : [owner]) {
+        tally.handshakes[d.tls.resumed ? 'resumed' : 'full']++;
+      }
+    }
+    this.log?.ready(event);
+    this.tell('connectionReady', c, { duration: d.took });
+  }
+
+  on_closed(event) {
+    const { c, reason, age, n } = event;
     this.ehlo.delete(c);
     this.logins.delete(c);
     this.tokens?.forget(c);
+    this.log?.closed(event, event.e && toError(event.e));
+    this.tell('connectionClosed', c, { reason, duration: age, messages: n });
+  }
+
+  /** Tells of a connection whoever listens; one of an account of its own says whose. */
+  tell(name, id, more) {
+    const { watch, parent, options } = this.owner;
+    if (watch.wants(name)) {
+      const account = parent ? { account: options.auth?.user } : undefined;
+      watch.tell(name, { id, ...this.place, ...more, ...account });
+    }
+  }
+
+  on_assigned(event) {
+    const job = this.jobs.get(event.id);
+    if (job) {
+      job.connection = event.c;
+      this.log?.assigned(event);
+    }
+  }
+
+  on_begun(event) {
+    if (this.jobs.has(event.id)) {
+      this.log?.begun(event);
+    }
+  }
+
+  on_requeued(event) {
+    const job = this.jobs.get(event.id);
+    if (!job) {
+      return;
+    }
+    const { owner } = this;
+    owner.tally.requeued++;
+    if (owner.parent) {
+      owner.parent.tally.requeued++;
+    }
+    this.log?.requeued(event, job.connection);
+    owner.watch.requeued(job.ticket, event.e.message, event.attempt);
+  }
+
+  on_limit({ kind, value }) {
+    const { watch } = this.owner;
+    if (watch.wants('limitLearned')) {
+      watch.tell('limitLearned', { host: this.place.host, limit: kind, value });
+    }
   }
 
   on_empty() {
@@ -188,12 +281,12 @@ class NativeBackend {
 
   on_token({ c, renew }) {
     if (!this.tokens) {
-      this.native.token(c, null, 'No OAuth2 options');
+      this.native.token(c, null, 'No OAuth2 options', null);
       return;
     }
     this.tokens.get(c, renew).then(
-      (token) => this.native.token(c, String(token), null),
-      (err) => this.native.token(c, null, String(err.message)),
+      (token) => this.native.token(c, String(token), null, null),
+      (err) => this.native.token(c, null, String(err.message), err.code || null),
     );
   }
 
@@ -220,30 +313,30 @@ class NativeBackend {
     this.release();
   }
 
-  on_log({ c, lines }) {
-    const logger = (this.wireLogger ??= shared.getLogger(this.owner.options, {
-      component: this.owner.options.component || 'smtp-connection',
-    }));
-    for (const [side, text] of lines) {
-      logger.debug({ tnx: side === 'C' ? 'client' : 'server', cid: c }, text);
-    }
+  on_log(event) {
+    this.log?.lines(event);
   }
 
   on_crashed({ e }) {
     for (const id of [...this.jobs.keys()]) {
-      this.settle(id, toError(e));
+      this.settle({ id }, toError(e));
     }
+    for (const done of [...this.requests.values()]) {
+      done(toError(e));
+    }
+    this.requests.clear();
     this.on_ended();
   }
 
   on_ended() {
     this.finished = true;
-    this.ended?.resolve();
+    this.ended.resolve();
     this.release();
   }
 
   /** Calls back, once. */
-  settle(id, err, event) {
+  settle(event, err) {
+    const { id, c } = event;
     const job = this.jobs.get(id);
     if (!job) {
       return;
@@ -252,14 +345,17 @@ class NativeBackend {
     job.stopWatching?.();
     job.feeder?.stop();
     this.release();
+    this.log?.settled(event, err, job.feeder?.size);
     try {
-      if (err) {
-        job.callback(err);
-      } else {
-        job.callback(null, toInfo(event, this.ehlo.get(event.c), this.owner.options.host));
-      }
+      const info = err ? undefined : toInfo(event, this.ehlo.get(c), this.place.host);
+      job.callback(err, info, c ?? undefined);
     } catch (E) {
-      this.owner.logger.error({ err: E, tnx: 'callback', cid: event?.c }, 'Callback error: %s', E.message);
+      this.owner.logger.error(
+        { err: E, tnx: 'callback', cid: c },
+        'Callback error for #%s: %s',
+        c,
+        E.message,
+      );
     }
     if (job.counted) {
       this.idle.removed();
@@ -275,15 +371,6 @@ class NativeBackend {
   }
 
   verify(callback) {
-    if (this.finished) {
-      // The engine ended with the pool; one of its own answers this.
-      const other = new NativeBackend(this.owner, require('./options').engineOptions(this.owner.options));
-      other.verify((err, ok) => {
-        other.close();
-        callback(err, ok);
-      });
-      return;
-    }
     const id = ++this.lastId;
     this.requests.set(id, callback);
     this.hold(true);
@@ -292,14 +379,54 @@ class NativeBackend {
 
   close(options) {
     this.idle.closed = true;
-    this.ended ??= deferred();
-    if (this.finished) {
-      this.ended.resolve();
-    } else {
-      this.native.close(!!options?.force, this.idle.assigned);
+    if (!this.finished) {
+      this.closing = true;
       this.hold(true);
+      this.native.close(!!options?.force, this.idle.assigned);
     }
     return this.ended.promise;
+  }
+
+  /** Sends what is queued, then closes. */
+  drain() {
+    this.idle.closed = true;
+    if (!this.finished) {
+      this.closing = true;
+      this.hold(true);
+      this.native.drain();
+    }
+    return this.ended.promise;
+  }
+
+  pause(paused) {
+    this.native.pause(paused);
+  }
+
+  /** @param {{maxConnections?: number, minConnections?: number, rate?: object|null}} bounds */
+  resize(bounds) {
+    this.native.resize(JSON.stringify(bounds));
+    if (bounds.maxConnections !== undefined) {
+      this.idle.resize(bounds.maxConnections);
+    }
+  }
+
+  /** Goes on with new options; gives the backend that does. */
+  rotate(options) {
+    if (options.fallback) {
+      return this.owner.moveToNodemailer(options.fallback);
+    }
+    this.native.rotate(options.json, options.tls, options.proxyTls ?? null);
+    this.tokens = tokensFor(this.owner);
+    if (this.log) {
+      this.log.options = this.owner.options;
+    }
+    return this;
+  }
+
+  /** The engine's numbers, or nothing once it has ended. */
+  snapshot() {
+    const snapshot = this.finished ? null : this.native.stats();
+    return snapshot && JSON.parse(snapshot);
   }
 
   /** Node stays alive exactly while something is owed. */
@@ -312,11 +439,17 @@ class NativeBackend {
   }
 
   release() {
-    const closing = this.ended && !this.finished;
-    if (!this.jobs.size && !this.requests.size && !closing) {
+    const ending = this.closing && !this.finished;
+    if (!this.jobs.size && !this.requests.size && !ending) {
       this.hold(false);
     }
   }
+}
+
+/** Access tokens, if the login needs them. */
+function tokensFor(owner) {
+  const { auth } = owner.options;
+  return auth && (auth.type || '').toString().toUpperCase() === 'OAUTH2' ? new Tokens(auth, owner) : null;
 }
 
 /** Starts an engine that does not keep its backend from being collected. */

@@ -18,7 +18,7 @@ class Foreign extends Error {}
  *
  * @param {object} options nodemailer's pool options and postpool's own
  * @param {object} [mailer] the transporter; its `meta` may hold handlers of the caller's
- * @returns {{json: string, tls: object, proxyTls?: object}|{fallback: string}} what the engine is
+ * @returns {{json: string, tls: object, proxyTls?: object, host: string, port: number}|{fallback: string}} what the engine is
  *   made of, or why nodemailer's pool has to do the work
  */
 function engineOptions(options, mailer) {
@@ -45,7 +45,7 @@ function native(options, mailer) {
     proxy: proxy && proxyFields,
     pool: poolOptions(options),
   };
-  return { json: JSON.stringify(fields), tls, proxyTls };
+  return { json: JSON.stringify(fields), tls, proxyTls, host: fields.host, port: fields.port };
 }
 
 function refuseSockets(options, mailer) {
@@ -182,7 +182,7 @@ function poolOptions(options) {
     lanes: lanes(options.lanes),
     retryInDoubt: !!options.retryInDoubt,
     learnLimits: options.learnLimits !== false,
-    verbose: true,
+    verbose: !!options.logger,
   };
 }
 
@@ -200,6 +200,29 @@ function lanes(shares) {
     name,
     weight: count(`lanes.${name}.weight`, lane?.weight ?? 1),
   }));
+}
+
+/**
+ * Bounds that change at run time, checked.
+ *
+ * @param {{maxConnections?: number, minConnections?: number, rateLimit?: number}} changes
+ * @param {object} options the options in force
+ * @returns {{maxConnections?: number, minConnections?: number, rate?: object|null}}
+ */
+function resizeOptions(changes, options) {
+  const { maxConnections, minConnections, rateLimit } = changes;
+  const bounds = {};
+  if (maxConnections !== undefined) {
+    bounds.maxConnections = count('maxConnections', maxConnections);
+  }
+  if (minConnections !== undefined) {
+    bounds.minConnections = count('minConnections', minConnections, 0);
+  }
+  if (rateLimit !== undefined) {
+    count('rateLimit', rateLimit || 0, 0);
+    bounds.rate = rate({ rateLimit, rateDelta: options.rateDelta });
+  }
+  return bounds;
 }
 
 /** A number of things; nodemailer would wait for ever on one that is negative. */
@@ -225,4 +248,4 @@ function configError(text) {
   return Object.assign(new Error(text), { code: 'ECONFIG' });
 }
 
-module.exports = { engineOptions, poolOptions, rate, count };
+module.exports = { configError, engineOptions, resizeOptions };

@@ -40,4 +40,20 @@ function canonicalDsn(dsn) {
   }
 }
 
-module.exports = { envelopeOf };
+/**
+ * Builds the headers of every part once, before anything is sent: what nodemailer cannot build, a
+ * file name that is a number for one, would throw later where nobody can catch it.
+ *
+ * @throws {Error} `EMESSAGE`
+ */
+function checkHeaders(node) {
+  try {
+    node.buildHeaders?.();
+  } catch (err) {
+    const fields = { code: 'EMESSAGE', command: 'API', phase: 'queue', cause: err };
+    throw localError(`The message cannot be composed: ${err.message}`, fields);
+  }
+  node.childNodes?.forEach(checkHeaders);
+}
+
+module.exports = { checkHeaders, envelopeOf };

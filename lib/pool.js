@@ -1,25 +1,31 @@
 'use strict';
 
 const { EventEmitter } = require('node:events');
-const SMTPPool = require('nodemailer/lib/smtp-pool');
+const { setImmediate, setTimeout, clearTimeout } = require('node:timers');
 const shared = require('nodemailer/lib/shared');
 const wellKnown = require('nodemailer/lib/well-known');
-const { engineOptions } = require('./options');
+const { Accounts } = require('./accounts');
+const { engineOptions, resizeOptions } = require('./options');
 const { NativeBackend } = require('./native');
-const { compose } = require('./sending');
+const { NodemailerBackend } = require('./nodemailer-backend');
+const { poolStats } = require('./stats');
+const { Tally } = require('./tally');
+const { Watch } = require('./watch');
 const { version } = require('../package.json');
-
-const NodemailerPool = SMTPPool.default || SMTPPool;
 
 /**
  * The transport: nodemailer's SMTPPool in form, with the native engine behind it. Where the options
  * ask for something only Node's own sockets can do, nodemailer's pool works behind the same face.
  */
 class Pool extends EventEmitter {
-  /** @param {object|string} options nodemailer's pool options and postpool's own, or a URL */
-  constructor(options) {
+  /**
+   * @param {object|string} options nodemailer's pool options and postpool's own, or a URL
+   * @param {Pool} [parent] the pool this one serves an account of
+   */
+  constructor(options, parent = null) {
     super();
     const given = typeof options === 'string' ? { url: options } : options || {};
+    this.parent = parent;
     this.supportsAbortSignal = true;
     this.ownGetSocket = typeof given.getSocket === 'function' ? given.getSocket : null;
     this.options = merge(given);
@@ -27,16 +33,27 @@ class Pool extends EventEmitter {
     this.name = 'SMTP (pool)';
     this.version = `${version}[client:${version}]`;
     this.paths = new Map();
+    this.tally = new Tally();
+    this.watch = new Watch(parent || this);
+    this.accounts = new Accounts(this);
+    this.paused = false;
+    this.draining = null;
     this._closed = false;
     this._backend = null;
-    setImmediate(() => {
-      if (this.idling) {
-        this.emit('idle');
-      }
-      if (this.options.minConnections > 0 && !this._closed) {
-        this.start();
-      }
-    });
+    if (parent) {
+      this.mailer = parent.mailer;
+      this.proxySocket = parent.proxySocket;
+    }
+    setImmediate(() => this.begin());
+  }
+
+  begin() {
+    if (this.isIdle()) {
+      this.emit('idle');
+    }
+    if (this.options.minConnections > 0 && !this._closed) {
+      this.start();
+    }
   }
 
   /** Which engine does the work: `native` or `nodemailer`. Asking decides it. */
@@ -52,7 +69,7 @@ class Pool extends EventEmitter {
   set getSocket(fn) {
     this.ownGetSocket = fn;
     if (this._backend?.engine === 'nodemailer') {
-      this._backend.pool.getSocket = fn;
+      this._backend.getSocket = fn;
     } else if (this._backend) {
       this.moveToNodemailer('getSocket');
     }
@@ -65,12 +82,21 @@ class Pool extends EventEmitter {
   /** Decides for an engine, once, and starts it. */
   start() {
     if (!this._backend) {
-      const native = engineOptions(this.options, this.mailer || { transporter: this });
-      this._backend = native.fallback
-        ? new NodemailerBackend(this, native.fallback)
-        : new NativeBackend(this, native);
+      this._backend = this.makeBackend();
+      if (this.paused) {
+        this._backend.pause(true);
+      }
     }
     return this._backend;
+  }
+
+  makeBackend() {
+    const native = this.nativeOptions();
+    return native.fallback ? new NodemailerBackend(this, native.fallback) : new NativeBackend(this, native);
+  }
+
+  nativeOptions() {
+    return engineOptions(this.options, this.mailer || { transporter: this });
   }
 
   /** A proxy, as a URL and as nodemailer's way through it. */
@@ -84,6 +110,9 @@ class Pool extends EventEmitter {
     if (this._backend?.engine === 'native') {
       this._backend.leave();
       this._backend = new NodemailerBackend(this, reason);
+      if (this.paused) {
+        this._backend.pause(true);
+      }
     }
     return this._backend;
   }
@@ -96,7 +125,9 @@ class Pool extends EventEmitter {
 
   /** Whether messages may be handed over as records rather than composed. */
   takesRecords() {
-    return this.start().engine === 'native';
+    const { logger, debug } = this.options;
+    // Under `debug` the log shows every line of a message; nodemailer's composer makes them here.
+    return this.start().engine === 'native' && !(logger && debug);
   }
 
   /**
@@ -108,17 +139,41 @@ class Pool extends EventEmitter {
    */
   send(mail, callback) {
     if (this._closed) {
-      setImmediate(() => callback(closedError()));
+      setImmediate(() => callback(closedError(), undefined));
       return false;
     }
-    let backend;
+    return this.watch.traced(mail, callback, (_mail, done) => this.queue(mail, done));
+  }
+
+  /** Queues a message of this pool, or, with the parent's ticket, of one of its accounts. */
+  queue(mail, callback, parentTicket) {
+    const ticket = this.tally.begin(mail, parentTicket);
+    const done = (err, info, connection) => {
+      this.tally.end(err);
+      if (!this.parent) {
+        this.watch.settled(ticket, err, connection);
+      }
+      callback(err, info);
+    };
+    if (!this.parent) {
+      this.watch.queued(ticket);
+    }
     try {
-      backend = this.start();
+      const account = this.accounts.poolFor(mail.data?.auth);
+      return account ? account.queue(mail, done, ticket) : this.start().send(mail, done, ticket);
     } catch (err) {
-      setImmediate(() => callback(err));
+      setImmediate(() => done(err, undefined));
       return true;
     }
-    return backend.send(mail, callback);
+  }
+
+  /** An engine has room again. */
+  becameIdle() {
+    if (!this.isIdle()) {
+      return;
+    }
+    this.emit('idle');
+    this.parent?.becameIdle();
   }
 
   /**
@@ -129,21 +184,109 @@ class Pool extends EventEmitter {
    */
   close(options) {
     this._closed = true;
-    return this._backend ? this._backend.close(options) : Promise.resolve();
+    return Promise.all([this._backend?.close(options), this.accounts.all('close', options)]).then(() => {});
+  }
+
+  /**
+   * Sends what is queued, then closes. A second call gets the result of the first.
+   *
+   * @param {{timeout?: number}} [options] milliseconds after which what is left fails
+   * @returns {Promise<{sent: number, failed: number, inDoubt: number, remaining: number}>}
+   */
+  drain(options) {
+    this.draining ??= this.drainOnce(options?.timeout);
+    return this.draining;
+  }
+
+  async drainOnce(timeout) {
+    this._closed = true;
+    this.paused = false;
+    const before = this.tally.outcomes();
+    const runOut = () => {
+      this.tally.ranOut = true;
+      this.close({ force: true });
+    };
+    const deadline = timeout > 0 && timeout < Infinity ? setTimeout(runOut, timeout) : null;
+    let backend;
+    do {
+      backend = this._backend;
+      await Promise.all([backend?.drain(), this.accounts.all('drain')]);
+      // A server may have needed the other engine meanwhile.
+    } while (backend !== this._backend);
+    clearTimeout(deadline);
+    return this.tally.since(before);
+  }
+
+  /** Starts no further message until `resume`; what is on its way is finished. */
+  pause() {
+    this.setPaused(true);
+  }
+
+  /** Goes on after `pause`. */
+  resume() {
+    this.setPaused(false);
+  }
+
+  setPaused(paused) {
+    if (this._closed || this.paused === paused) {
+      return;
+    }
+    this.paused = paused;
+    this._backend?.pause(paused);
+    this.accounts.all(paused ? 'pause' : 'resume');
+  }
+
+  /**
+   * Changes bounds at run time.
+   *
+   * @param {{maxConnections?: number, minConnections?: number, rateLimit?: number}} options
+   * @throws {Error} `ECONFIG` for a bound that is none
+   */
+  resize(options) {
+    const bounds = resizeOptions(options || {}, this.options);
+    if (this._backend || bounds.minConnections) {
+      this.start().resize(bounds);
+    }
+    Object.assign(this.options, options);
+    this.accounts.all('resize', { ...options, minConnections: 0 });
+  }
+
+  /**
+   * Lets new connections use other credentials or TLS options; those of now finish their message
+   * and go.
+   *
+   * @param {{auth?: object, tls?: object}} [options]
+   * @throws {Error} for options no engine can use; nothing has changed then
+   */
+  rotate({ auth = this.options.auth, tls = this.options.tls } = {}) {
+    const before = this.options;
+    this.options = { ...before, auth, tls };
+    try {
+      this._backend = this._backend && this._backend.rotate(this.nativeOptions());
+    } catch (err) {
+      this.options = before;
+      throw err;
+    }
+    this.accounts.renew();
+  }
+
+  /** A snapshot of the pool. */
+  stats() {
+    return poolStats(this);
   }
 
   /** Whether the queue has room. */
   isIdle() {
-    return this.idling;
+    return this.idling && this.accounts.isIdle();
   }
 
   /** Messages queued or on their way. */
   pendingCount() {
-    return this._backend ? this._backend.pendingCount() : 0;
+    return this.tally.pending;
   }
 
   /**
-   * Connects and logs in once.
+   * Connects and logs in once. Works after `close` as well.
    *
    * @param {(err: Error|null, ok?: true) => void} [callback]
    * @returns {Promise<true>|undefined}
@@ -156,7 +299,17 @@ class Pool extends EventEmitter {
       });
     }
     try {
-      this.start().verify(callback);
+      const temporary = this._closed && this.makeBackend();
+      (temporary || this.start()).verify((err, ok) => {
+        if (temporary) {
+          temporary.close();
+        }
+        if (err) {
+          callback(err);
+        } else {
+          callback(null, ok);
+        }
+      });
     } catch (err) {
       setImmediate(() => callback(err));
     }
@@ -165,52 +318,6 @@ class Pool extends EventEmitter {
 
   async [Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose')]() {
     await this.drain();
-  }
-}
-
-/** nodemailer's own pool behind the same face. */
-class NodemailerBackend {
-  constructor(owner, reason) {
-    this.engine = 'nodemailer';
-    this.owner = owner;
-    owner.logger.info({ tnx: 'pool', reason }, 'Using the engine of nodemailer: %s', reason);
-    this.pool = new NodemailerPool(owner.options);
-    this.pool.mailer = owner.mailer;
-    const getSocket = owner.ownGetSocket || owner.proxySocket;
-    if (getSocket) {
-      this.pool.getSocket = getSocket;
-    }
-    // The owner has told of its first idleness, or will; this pool's would be a second one.
-    setImmediate(() => {
-      this.pool.on('idle', (...args) => owner.emit('idle', ...args));
-      this.pool.on('clear', (...args) => owner.emit('clear', ...args));
-    });
-  }
-
-  send(mail, callback) {
-    if (!mail.message) {
-      compose(mail);
-    }
-    return this.pool.send(mail, callback);
-  }
-
-  isIdle() {
-    return this.pool.isIdle();
-  }
-
-  pendingCount() {
-    return this.pool.pendingCount();
-  }
-
-  verify(callback) {
-    this.pool.verify(callback);
-  }
-
-  async close(options) {
-    this.pool.close(options);
-    while (this.pool.pendingCount() > 0) {
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
   }
 }
 

@@ -1,7 +1,7 @@
 'use strict';
 
 const MailComposer = require('nodemailer/lib/mail-composer');
-const { addressees } = require('./record/address');
+const { addressees, countMailboxes } = require('./record/address');
 const { GENERATED, dateNow, dateText, headerNames } = require('./record/headers');
 const { dkimOptions } = require('./record/dkim');
 const { canonicalDsn } = require('./record/dsn');
@@ -43,12 +43,14 @@ function toRecord(mail, fixed) {
     const parts = new Parts(!data.disableFileAccess);
     const root = new Tree(data, parts).root();
     addMessageHeaders(mail, root.headers);
-    const record = {};
+    // the engine reads the number of recipients off the front of the record
+    const record = { recipients: 0 };
     addIdentity(record, data, fixed);
     addSettings(record, data);
     addEnvelope(record, data);
     record.dkim = dkimOptions(mail, parts);
     record.root = plainNode(root);
+    record.recipients = countRecipients(record);
     if (typeof data.normalizeHeaderKey === 'function') {
       record.names = headerNames(data.normalizeHeaderKey, fieldKeys(record.root));
     }
@@ -94,7 +96,7 @@ function addEnvelope(record, data) {
   if (envelope) {
     const size = Math.floor(Number(envelope.size) || 0);
     record.envelope = addressees(envelope);
-    record.size = size > 0 ? size : undefined;
+    record.size = size > 0 && Number.isSafeInteger(size) ? size : undefined;
     record.use8BitMime = !!envelope.use8BitMime;
   }
 }
@@ -141,6 +143,14 @@ function addPriority(priority, headers) {
 
 function plainNode({ headers, filename, content, raw, nodes }) {
   return { headers: headers.fields(), filename, content, raw, nodes: nodes?.map(plainNode) };
+}
+
+function countRecipients({ envelope, root }) {
+  if (envelope) {
+    return envelope.to.length;
+  }
+  const fields = root.headers.filter(({ k }) => k === 'To' || k === 'Cc' || k === 'Bcc');
+  return fields.reduce((count, { a }) => count + countMailboxes(a), 0);
 }
 
 function fieldKeys({ headers, nodes = [] }) {

@@ -1,5 +1,6 @@
 'use strict';
 
+const { setImmediate } = require('node:timers');
 const DKIM = require('nodemailer/lib/dkim');
 const MailComposer = require('nodemailer/lib/mail-composer');
 const { toRecord } = require('./record');
@@ -81,7 +82,7 @@ class Sending {
       if (mailer.transporter.takesRecords?.() && !mailer._userPlugins.stream?.length) {
         const record = toRecord(mail);
         mailer.transporter.count(record.reason);
-        if (record.json) {
+        if (record.json && !mayExceed(record.json, allowedRecipients(mail.data))) {
           mail.record = record;
           this.send();
           return;
@@ -98,7 +99,7 @@ class Sending {
   }
 
   checkRecipients({ data, message }) {
-    const allowed = data.maxRecipients === undefined ? MAX_RECIPIENTS : data.maxRecipients;
+    const allowed = allowedRecipients(data);
     const count = message.getEnvelope().to.length;
     if (allowed && count > allowed) {
       const text = `Message has ${count} recipients, which is over the ${allowed} allowed by maxRecipients`;
@@ -157,7 +158,7 @@ class Sending {
     this.signal?.removeEventListener('abort', this.onAbort);
     if (err) {
       this.mail.releaseStreams();
-      this.done(err);
+      this.done(err, info);
     } else {
       this.done(null, info);
     }
@@ -171,6 +172,27 @@ function compose(mail) {
   mail.setPriorityHeaders();
   mail.setListHeaders();
   return mail.message;
+}
+
+/** How many recipients a message may have; 0 for any number. */
+function allowedRecipients({ maxRecipients }) {
+  return maxRecipients === undefined ? MAX_RECIPIENTS : maxRecipients;
+}
+
+/**
+ * Whether a record could name more recipients than allowed. Every one has an `@` or an entry of its
+ * own in it; counting those is cheap, and only a record with too many of them is looked at closely.
+ */
+function mayExceed(json, allowed) {
+  if (!allowed || json.length <= allowed) {
+    return false;
+  }
+  const marks = /@|"address":/g;
+  let count = 0;
+  while (count <= allowed && marks.test(json)) {
+    count++;
+  }
+  return count > allowed;
 }
 
 /** Any object that behaves as a signal, from whichever realm. */

@@ -1,5 +1,6 @@
 'use strict';
 
+const { AsyncResource } = require('node:async_hooks');
 const Mail = require('nodemailer/lib/mailer');
 const MailMessage = require('nodemailer/lib/mailer/mail-message');
 const shared = require('nodemailer/lib/shared');
@@ -23,6 +24,41 @@ class Transporter extends BaseMail {
     return this.transporter.pendingCount();
   }
 
+  /** Sends what is queued, then closes; tells what became of it. */
+  drain(options) {
+    return this.transporter.drain(options);
+  }
+
+  /** Starts no further message until `resume`. */
+  pause() {
+    this.transporter.pause();
+  }
+
+  /** Goes on after `pause`. */
+  resume() {
+    this.transporter.resume();
+  }
+
+  /** Changes bounds at run time. */
+  resize(options) {
+    this.transporter.resize(options);
+  }
+
+  /** Lets new connections use other credentials or TLS options. */
+  rotate(options) {
+    this.transporter.rotate(options);
+  }
+
+  /** A snapshot of the pool. */
+  stats() {
+    return this.transporter.stats();
+  }
+
+  /** `await using`: drains. */
+  async [Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose')]() {
+    await this.transporter.drain();
+  }
+
   /** The engine passes a proxy by itself, unless the caller brought a handler for it. */
   setupProxy(proxyUrl) {
     super.setupProxy(proxyUrl);
@@ -39,7 +75,8 @@ class Transporter extends BaseMail {
    */
   sendMail(data, callback = null) {
     let promise;
-    let done = callback;
+    // The engine calls back from outside: the caller's asynchronous context goes with the callback.
+    let done = callback && AsyncResource.bind(callback);
     if (!done) {
       promise = new Promise((resolve, reject) => {
         done = shared.callbackPromise(resolve, reject);

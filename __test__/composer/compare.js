@@ -89,4 +89,4 @@ async function compare(make, mailer = { options: {}, _defaults: {} }) {
   return { path: 'native', difference: difference(expected, actual) };
 }
 
-module.exports = { compare, ours };
+module.exports = { compare, ours, theirs };

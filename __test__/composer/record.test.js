@@ -77,6 +77,19 @@ describe('a record', () => {
   });
 });
 
+describe('hostile addresses', () => {
+  const long = (text) => text.repeat(50000);
+
+  test.each([' ', 'a ', '"a ', 'a@b-', 'a@b.', 'a@xn--', 'a.', 'a <', 'a@b.c ,', '<'])(
+    'take time in proportion to their length: %j',
+    (unit) => {
+      const start = process.hrtime.bigint();
+      record({ to: `${long(unit)}!` });
+      expect(Number(process.hrtime.bigint() - start) / 1e6).toBeLessThan(2000);
+    },
+  );
+});
+
 describe('what goes with the transaction', () => {
   const facts = (data) => JSON.parse(record({ to: 'a@b.example', ...data }).json);
 
@@ -106,6 +119,16 @@ describe('what goes with the transaction', () => {
     'is left to nodemailer when %j is refused',
     (dsn) => expect(record({ dsn })).toEqual({ reason: 'dsn' }),
   );
+
+  test.each([
+    [{ to: 'a@b.example' }, 1],
+    [{ to: '"x@y" <a@b.example>, c@d.example', cc: ['e@f.example', { address: 'g@h.example' }] }, 4],
+    [{ to: 'Team: a@b.example, c@d.example;', bcc: 'jürgen@e.example' }, 3],
+    [{ to: 'undisclosed-recipients:;' }, 0],
+    [{ to: 'a@b.example', envelope: { from: 'x@y.example', to: ['c@d.example', 'e@f.example'] } }, 2],
+  ])('of %j has a number of recipients', (data, count) => {
+    expect(record(data).json).toMatch(new RegExp(`^{"recipients":${count},`));
+  });
 
   test('is refused over maxRecipients', () => {
     const { json, parts } = record({ maxRecipients: 1, to: ['a@b.example', 'c@d.example'] });

@@ -121,13 +121,15 @@ function toField(key, value) {
   return { k: key, v: plain(value) };
 }
 
+/** A value with plain parameters, if any, which the engine reads itself. */
+const SIMPLE_VALUE = /^[\w.+-]+(?:\/[\w.+-]+)?(?:; [a-z][a-z-]*=[\w.+-]+)*$/;
+
 function structuredField(key, value) {
   if (typeof value !== 'string') {
     // nothing to parse in it, though it counts as text where the type is looked up
     return { k: key, v: plain(value), s: { value: '', params: [] } };
   }
-  const bare = /^[\w.+-]+(?:\/[\w.+-]+)?$/.test(value);
-  return bare ? { k: key, v: value } : { k: key, v: value, s: structured(value) };
+  return SIMPLE_VALUE.test(value) ? { k: key, v: value } : { k: key, v: value, s: structured(value) };
 }
 
 /** A header given as `{ value, prepared, foldLines }`. */

@@ -2,8 +2,8 @@
 
 #![allow(unreachable_pub, private_interfaces, reason = "the macro exports what is public, to JavaScript")]
 
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use napi::Env;
@@ -11,13 +11,14 @@ use napi::bindgen_prelude::{Buffer, Either, Function, Utf16String};
 use napi_derive::napi;
 use serde::Deserialize;
 
+use super::announced::Announced;
 use super::compose::part;
 use super::events::{Outbox, lock};
 use super::files::Files;
 use super::options::{Options, ResizeInput, TlsInput};
 use super::runtime::runtime;
 use super::streamed::{Streamed, Streams, stream_error};
-use crate::error::{Code, Error};
+use crate::error::{Code, Error, SystemError};
 use crate::mail::{Dsn, Envelope, Message};
 use crate::message::Recorded;
 use crate::pool::Secret;
@@ -33,6 +34,8 @@ pub struct Engine {
     /// Messages of this turn of the event loop: handed to the pool's thread together, it is woken
     /// once rather than for each.
     gathered: Mutex<Vec<Submission>>,
+    /// Tell when a message is begun, for the log.
+    announce: bool,
 }
 
 /// The envelope of a message JavaScript composes.
@@ -76,11 +79,12 @@ impl Engine {
         let outbox = Outbox::new(&callback)?;
         let runtime = runtime().map_err(|error| napi::Error::from_reason(error.to_string()))?;
         let _entered = runtime.enter();
-        let pool = Pool::start(options.pool.build(), Arc::new(settings), outbox.clone());
+        let pool = Pool::start(options.pool_options(), Arc::new(settings), outbox.clone());
         // A worker thread that ends takes its pools with it.
         let abandoned = pool.clone();
         env.add_env_cleanup_hook((), move |()| abandoned.abandon())?;
-        Ok(Self { pool, outbox, streams: Streams::default(), gathered: Mutex::default() })
+        let announce = options.pool.is_verbose();
+        Ok(Self { pool, outbox, streams: Streams::default(), gathered: Mutex::default(), announce })
     }
 
     /// Queues a message the engine composes.
@@ -200,13 +204,14 @@ impl Engine {
         Ok(())
     }
 
-    /// The token a `token` event asked for, or why there is none.
+    /// The token a `token` event asked for, or why there is none: a text and a code.
     #[napi(catch_unwind)]
-    pub fn token(&self, connection: i64, token: Option<String>, error: Option<String>) {
-        let token = match token {
-            Some(token) => Ok(Secret::new(token)),
-            None => Err(Error::new(Code::Auth, error.unwrap_or_default()).command("AUTH XOAUTH2")),
-        };
+    pub fn token(&self, connection: i64, token: Option<String>, error: Option<String>, code: Option<String>) {
+        let token = token.map(Secret::new).ok_or_else(|| {
+            let error = Error::new(Code::Auth, error.unwrap_or_default()).command("AUTH XOAUTH2");
+            let code = code.unwrap_or_default();
+            if code.is_empty() { error } else { error.system(SystemError { code, ..SystemError::default() }) }
+        });
         self.pool.token(number(connection), token);
     }
 
@@ -234,10 +239,10 @@ impl Engine {
         self.pool.auth_done(number(connection), result);
     }
 
-    /// Asks for a snapshot.
+    /// The pool as it is now, as JSON; none when it has ended.
     #[napi(catch_unwind)]
-    pub fn stats(&self, id: i64) {
-        self.pool.stats(number(id));
+    pub fn stats(&self) -> Option<String> {
+        self.outbox.snapshot(|id| self.pool.stats(id))
     }
 
     /// The last batch of events is dealt with: the next one may come.
@@ -255,12 +260,14 @@ impl Engine {
 
 impl Engine {
     fn submit(&self, id: i64, message: Arc<dyn Message>, lane: Option<String>, timeout: Option<i64>) {
-        lock(&self.gathered).push(Submission {
-            id: number(id),
-            message,
-            lane: lane.map(Arc::from),
-            timeout: timeout.map(number),
-        });
+        let id = number(id);
+        let message = if self.announce {
+            Arc::new(Announced { id, message, outbox: self.outbox.clone() })
+        } else {
+            message
+        };
+        let submission = Submission { id, message, lane: lane.map(Arc::from), timeout: timeout.map(number) };
+        lock(&self.gathered).push(submission);
     }
 }
 

@@ -3,7 +3,10 @@
 //! A batch is JSON made on the engine's threads: one string crosses and one parse reads it, which
 //! costs the JavaScript thread less than a property call for every field.
 
+use std::fmt;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use napi::bindgen_prelude::Function;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
@@ -19,6 +22,10 @@ use crate::pool::{EventSink, LogLine, Percentiles, PoolEvent, Ready, Snapshot, W
 /// message is pending.
 type Callback = ThreadsafeFunction<(), (), String, Status, false, true>;
 
+/// How long a snapshot may take. The pool's task makes it between two inputs, within microseconds;
+/// a pool that has ended makes none.
+const SNAPSHOT_PATIENCE: Duration = Duration::from_millis(250);
+
 /// The events of one pool that JavaScript has not seen yet.
 #[derive(Clone)]
 pub(super) struct Outbox(Arc<Inner>);
@@ -26,6 +33,14 @@ pub(super) struct Outbox(Arc<Inner>);
 struct Inner {
     batch: Mutex<Batch>,
     callback: Mutex<Option<Callback>>,
+    asked: Mutex<Asked>,
+}
+
+/// The snapshot JavaScript waits for.
+#[derive(Default)]
+struct Asked {
+    id: u64,
+    answer: Option<SyncSender<String>>,
 }
 
 #[derive(Default)]
@@ -39,7 +54,8 @@ struct Batch {
 impl Outbox {
     /// An outbox that empties itself into `callback`.
     pub(super) fn new(callback: &Function<'_, String, ()>) -> napi::Result<Self> {
-        let inner = Arc::new(Inner { batch: Mutex::default(), callback: Mutex::new(None) });
+        let inner =
+            Arc::new(Inner { batch: Mutex::default(), callback: Mutex::new(None), asked: Mutex::default() });
         let source = Arc::downgrade(&inner);
         let function =
             callback.build_threadsafe_function::<()>().weak::<true>().build_callback(move |_| {
@@ -77,6 +93,28 @@ impl Outbox {
         self.0.announce();
     }
 
+    /// Asks for a snapshot and waits for it.
+    pub(super) fn snapshot(&self, ask: impl FnOnce(u64)) -> Option<String> {
+        let (answer, snapshot) = sync_channel(1);
+        let mut asked = lock(&self.0.asked);
+        asked.id += 1;
+        asked.answer = Some(answer);
+        let id = asked.id;
+        drop(asked);
+        ask(id);
+        snapshot.recv_timeout(SNAPSHOT_PATIENCE).ok()
+    }
+
+    /// Hands a snapshot to whoever waits for it; one that came too late is dropped.
+    fn answer(&self, id: u64, snapshot: &Snapshot) {
+        let mut asked = lock(&self.0.asked);
+        if asked.id == id
+            && let Some(answer) = asked.answer.take()
+        {
+            let _ = answer.send(stats(snapshot).to_string());
+        }
+    }
+
     /// JavaScript has dealt with a batch. The next one is announced only now, so that other work
     /// on the event loop gets its turn in between.
     pub(super) fn next(&self) {
@@ -86,6 +124,12 @@ impl Outbox {
             drop(batch);
             self.0.announce();
         }
+    }
+}
+
+impl fmt::Debug for Outbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Outbox")
     }
 }
 
@@ -108,7 +152,14 @@ impl Inner {
 
 impl EventSink for Outbox {
     fn deliver(&mut self, events: Vec<PoolEvent>) {
-        self.push(events.into_iter().map(event));
+        let told = events.into_iter().filter_map(|told| match told {
+            PoolEvent::Stats(id, snapshot) => {
+                self.answer(id, &snapshot);
+                None
+            }
+            other => Some(event(other)),
+        });
+        self.push(told);
     }
 }
 
@@ -151,7 +202,7 @@ fn event(event: PoolEvent) -> serde_json::Value {
             "k": "log", "c": connection, "lines": lines.into_iter().map(log_line).collect::<Vec<_>>(),
         }),
         PoolEvent::Ended => json!({ "k": "ended" }),
-        PoolEvent::Stats(id, snapshot) => json!({ "k": "stats", "id": id, "s": stats(&snapshot) }),
+        PoolEvent::Stats(..) => serde_json::Value::Null,
         PoolEvent::TlsIncompatible(error) => json!({ "k": "tlsIncompatible", "e": failure(&error) }),
         PoolEvent::Crashed(error) => json!({ "k": "crashed", "e": failure(&error) }),
     }
@@ -226,8 +277,8 @@ fn stats(snapshot: &Snapshot) -> serde_json::Value {
     json!({
         "connections": snapshot.connections.iter().map(|c| json!({
             "id": c.id, "state": c.state, "age": c.age, "messages": c.messages, "inFlight": c.in_flight,
-            "bytes": c.bytes, "peer": c.peer, "tls": c.tls.as_ref().map(|tls| &tls.0),
-            "resumed": c.tls.as_ref().map(|tls| tls.1),
+            "bytes": c.bytes, "peer": c.peer, "tls": c.tls.map(|tls| tls.0),
+            "resumed": c.tls.map(|tls| tls.1),
         })).collect::<Vec<_>>(),
         "lanes": snapshot.lanes.iter().map(|lane| json!({
             "name": lane.name, "queued": lane.queued, "bytes": lane.bytes, "oldest": lane.oldest,

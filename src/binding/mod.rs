@@ -2,8 +2,9 @@
 //!
 //! [`engine`] is the class JavaScript sees; [`options`] reads its options, [`events`] carries what
 //! happens back in batches, [`streamed`] is a message whose bytes JavaScript makes, [`files`] reads
-//! attachments, [`runtime`] holds the threads.
+//! attachments, [`announced`] tells the log when a message is begun, [`runtime`] holds the threads.
 
+mod announced;
 mod compose;
 mod engine;
 mod events;

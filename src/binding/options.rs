@@ -133,6 +133,11 @@ impl Options {
         serde_json::from_str(json).map_err(config)
     }
 
+    /// What the pool may do.
+    pub(super) fn pool_options(&self) -> PoolOptions {
+        PoolOptions { login: self.auth.is_some(), ..self.pool.build() }
+    }
+
     /// How connections are made.
     pub(super) fn settings(&self, tls: &TlsInput, proxy_tls: Option<&TlsInput>) -> Result<Settings> {
         let proxy = match &self.proxy {
@@ -214,7 +219,12 @@ impl ProxyOptions {
 }
 
 impl Pool {
-    pub(super) fn build(&self) -> PoolOptions {
+    /// Whether every step of every message is told.
+    pub(super) fn is_verbose(&self) -> bool {
+        self.verbose
+    }
+
+    fn build(&self) -> PoolOptions {
         PoolOptions {
             max_connections: self.max_connections,
             min_connections: self.min_connections,
@@ -237,6 +247,7 @@ impl Pool {
                 .collect(),
             retry_in_doubt: self.retry_in_doubt,
             learn_limits: self.learn_limits,
+            login: false,
             verbose: self.verbose,
         }
     }

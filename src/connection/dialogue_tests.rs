@@ -46,7 +46,7 @@ async fn a_server_that_writes_before_it_reads_on_blocks_nobody() {
         });
         for _ in 0..MESSAGES {
             let mut report = reports.recv().await;
-            while let Some(Report::Depth(_)) = report {
+            while matches!(report, Some(Report::Depth(_))) {
                 report = reports.recv().await;
             }
             assert!(matches!(&report, Some(Report::Settled { result: Ok(_), .. })), "{report:?}");

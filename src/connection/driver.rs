@@ -72,6 +72,7 @@ pub(super) async fn drive<S: Socket, T>(
         buffer: vec![0; 16 * 1024].into_boxed_slice(),
         deadline: Deadline::new(settings.socket_timeout),
         asked_to_quit: false,
+        leaving: false,
     };
     let end = poll_fn(|cx| driver.poll(cx)).await;
     driver.finish(end).await
@@ -81,6 +82,8 @@ pub(super) async fn drive<S: Socket, T>(
 enum End {
     /// QUIT was answered, or everyone is gone.
     Asked,
+    /// A message was given up half-way.
+    Dropped,
     /// The server closed, with 421 or a FIN, while nothing was in flight.
     Idle,
     /// Something went wrong.
@@ -107,6 +110,8 @@ struct Driver<'a, S, T> {
     buffer: Box<[u8]>,
     deadline: Deadline,
     asked_to_quit: bool,
+    /// Dropped once no neighbour of a message that was given up can be in doubt.
+    leaving: bool,
 }
 
 impl<S: Socket, T> Driver<'_, S, T> {
@@ -121,6 +126,9 @@ impl<S: Socket, T> Driver<'_, S, T> {
                     Poll::Ready(Err(end)) => return Poll::Ready(end),
                     Poll::Pending => {}
                 }
+            }
+            if self.leaving && self.deliveries.is_empty() {
+                return Poll::Ready(End::Dropped);
             }
             if self.session.is_over() && self.session.output().is_empty() {
                 return Poll::Ready(self.over());
@@ -226,19 +234,22 @@ impl<S: Socket, T> Driver<'_, S, T> {
         } else {
             return Ok(());
         }
-        self.give_up(id, reason.at_if_unset(Phase::Queue));
+        self.give_up(id, reason.at_if_unset(Phase::Queue), false);
         Ok(())
     }
 
     fn cancel_begun(&mut self, at: usize, id: u64, reason: Error) -> Result<(), End> {
         let (sequence, _) = self.deliveries.remove(at);
-        let (phase, outcome) = match self.session.progress(sequence) {
+        let progress = self.session.progress(sequence);
+        let body_read = matches!(progress, Some(Progress::Body | Progress::Ended));
+        let (phase, outcome) = match progress {
             None | Some(Progress::Waiting) => {
                 self.session.withdraw(sequence);
                 (Phase::Queue, Ok(()))
             }
             // Its body will not be opened when its turn comes.
             Some(Progress::Envelope) => (Phase::Envelope, Ok(())),
+            Some(Progress::Data) => (Phase::Data, Ok(())),
             Some(Progress::Ended) => (Phase::InDoubt, Ok(())),
             Some(Progress::Body) => {
                 self.body = None;
@@ -246,13 +257,32 @@ impl<S: Socket, T> Driver<'_, S, T> {
                 (Phase::Data, if goes_on { Ok(()) } else { Err(End::Failed(closed_unexpectedly(None))) })
             }
         };
-        self.give_up(id, reason.at(phase));
+        self.give_up(id, reason.at(phase), body_read);
         self.handle_events();
+        if progress.is_some_and(|progress| progress != Progress::Waiting) {
+            outcome?;
+            return self.leave_behind();
+        }
         outcome
     }
 
-    fn give_up(&self, id: u64, error: Error) {
-        self.settle(id, Err(Undelivered { error, unsent: false, body_read: false }));
+    /// A message was given up after its commands left, perhaps because the server is stuck on it:
+    /// nothing new comes here. The connection is dropped at once unless that would put a
+    /// neighbour in doubt.
+    fn leave_behind(&mut self) -> Result<(), End> {
+        let in_doubt = |(sequence, _): &(u64, Delivery)| {
+            matches!(self.session.progress(*sequence), Some(Progress::Body | Progress::Ended))
+        };
+        if !self.deliveries.iter().any(in_doubt) {
+            return Err(End::Dropped);
+        }
+        self.leaving = true;
+        self.reports.send(Report::Depth(0));
+        Ok(())
+    }
+
+    fn give_up(&self, id: u64, error: Error, body_read: bool) {
+        self.settle(id, Err(Undelivered { error, unsent: false, body_read }));
     }
 
     fn poll_prepare(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
@@ -450,7 +480,7 @@ impl<S: Socket, T> Driver<'_, S, T> {
     async fn finish(mut self, end: End) -> Option<Error> {
         let (failed, error) = match end {
             End::Failed(error) => (true, error),
-            End::Asked | End::Idle => (false, closed_unexpectedly(None)),
+            End::Asked | End::Idle | End::Dropped => (false, closed_unexpectedly(None)),
         };
         if failed && self.session.in_flight() > 0 && is_unexplained(&error) {
             self.ladder.broke(self.rung);

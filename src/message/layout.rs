@@ -224,7 +224,7 @@ fn is_text_plain(value: &str) -> bool {
 fn structured(field: &Field) -> Structured {
     match &field.structured {
         Some(parsed) => parsed.clone(),
-        None => Structured { value: field.text.clone(), params: Vec::new() },
+        None => Structured::simple(&field.text),
     }
 }
 

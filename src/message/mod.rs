@@ -80,13 +80,22 @@ pub struct Recorded {
     record: Box<str>,
     parts: Vec<Part>,
     files: Arc<dyn FileOpener>,
+    recipients: usize,
 }
 
 impl Recorded {
     /// A message from its record (JSON) and the values it refers to.
     pub fn new(record: impl Into<Box<str>>, parts: Vec<Part>, files: Arc<dyn FileOpener>) -> Self {
-        Self { record: record.into(), parts, files }
+        let record = record.into();
+        Self { recipients: stated_recipients(&record), record, parts, files }
     }
+}
+
+/// The number of recipients, which a record states first so that it can be had without reading it.
+/// Recipients that are named twice count twice.
+fn stated_recipients(record: &str) -> usize {
+    let stated = record.strip_prefix(r#"{"recipients":"#).and_then(|rest| rest.split_once([',', '}']));
+    stated.and_then(|(number, _)| number.parse().ok()).unwrap_or(1)
 }
 
 impl Message for Recorded {
@@ -110,6 +119,10 @@ impl Message for Recorded {
 
     fn replayable(&self) -> bool {
         true
+    }
+
+    fn recipients(&self) -> usize {
+        self.recipients
     }
 
     fn held_bytes(&self) -> usize {

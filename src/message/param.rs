@@ -13,6 +13,19 @@ pub(super) struct Structured {
 }
 
 impl Structured {
+    /// Reads a value whose parameters, if any, are plain tokens: `text/plain; charset=utf-8`.
+    pub(super) fn simple(text: &str) -> Self {
+        let mut tokens = text.split("; ");
+        let mut header = Self { value: tokens.next().unwrap_or_default().to_owned(), params: Vec::new() };
+        for (name, value) in tokens.filter_map(|token| token.split_once('=')) {
+            // Of several parameters of one name the first counts.
+            if header.get(name).is_none() {
+                header.params.push((name.to_owned(), value.to_owned()));
+            }
+        }
+        header
+    }
+
     /// A parameter's value.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.params.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())

@@ -15,6 +15,10 @@ use super::text::Encoding;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Record {
+    /// Recipients as far as they are counted before addresses are read; see
+    /// [`super::Recorded::recipients`].
+    #[serde(default, rename = "recipients")]
+    _recipients: usize,
     /// Shared part of the multipart boundaries, unique to the message.
     pub(super) boundary: String,
     /// What a boundary begins with.

@@ -4,26 +4,44 @@
 
 /// UTF-16 as UTF-8, U+FFFD for lone surrogates.
 pub(super) fn from_utf16(units: &[u16]) -> String {
-    let mut out = String::with_capacity(units.len() + units.len() / 8);
+    let mut out = Vec::with_capacity(units.len() + units.len() / 4);
     let mut rest = units;
     while !rest.is_empty() {
-        // Blocks of ASCII are narrowed many units at a time.
-        let block = &rest[..rest.len().min(32)];
-        if block.iter().fold(0, |all, unit| all | unit) < 0x80 {
-            out.extend(block.iter().map(|&unit| char::from(unit as u8)));
-            rest = &rest[block.len()..];
-            continue;
-        }
-        // A pair must not be cut at the end of a block.
-        let mut end = block.len();
-        while end < rest.len() && (0xd800..0xdc00).contains(&rest[end - 1]) {
-            end += 1;
-        }
-        let (now, after) = rest.split_at(end);
-        out.extend(char::decode_utf16(now.iter().copied()).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)));
+        let (ascii, after) = rest.split_at(ascii_run(rest));
+        out.extend(ascii.iter().map(|&unit| unit as u8));
+        let foreign = after.iter().position(|&unit| unit < 0x80).unwrap_or(after.len());
+        let (foreign, after) = after.split_at(foreign);
+        push_foreign(foreign, &mut out);
         rest = after;
     }
-    out
+    String::from_utf8(out).unwrap_or_default()
+}
+
+/// ASCII units at the start.
+fn ascii_run(units: &[u16]) -> usize {
+    let mut run = 0;
+    // Without an early exit the compiler looks at a block at once.
+    for block in units.chunks_exact(16) {
+        if block.iter().fold(0, |all, unit| all | unit) >= 0x80 {
+            break;
+        }
+        run += block.len();
+    }
+    let rest = &units[run..];
+    run + rest.iter().position(|&unit| unit >= 0x80).unwrap_or(rest.len())
+}
+
+/// Units beyond ASCII.
+fn push_foreign(units: &[u16], out: &mut Vec<u8>) {
+    let mut buffer = [0; 4];
+    for c in char::decode_utf16(units.iter().copied()) {
+        match c.unwrap_or(char::REPLACEMENT_CHARACTER) {
+            c if (c as u32) < 0x800 => {
+                out.extend_from_slice(&[0xc0 | (c as u32 >> 6) as u8, 0x80 | (c as u32 & 0x3f) as u8])
+            }
+            c => out.extend_from_slice(c.encode_utf8(&mut buffer).as_bytes()),
+        }
+    }
 }
 
 /// How the words of a header, or a text body, are encoded.

@@ -1,8 +1,9 @@
 //! The queue: lanes served in proportion to their weight, first in first out inside a lane.
 //!
-//! Each lane has a virtual time that grows by 1/weight for every message taken from it; the lane
-//! that lags behind is served next. A lane that was empty starts at the time of the others, so
-//! waiting earns no credit. One lane behaves as a plain queue.
+//! Each lane has a virtual time at which its next message is due, 1/weight after the one before
+//! (self-clocked fair queueing); the lane whose message is due first is served next. A lane that
+//! was empty starts from the time of the others, so waiting earns no credit, and lanes that are
+//! new cannot push aside those that wait. One lane behaves as a plain queue.
 //!
 //! Every message has a place in line that it keeps: one that was taken and comes back stands where
 //! it stood, in front of all that came after it.
@@ -19,7 +20,7 @@ const FEW: usize = 64;
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
     lanes: HashMap<Arc<str>, Lane>,
-    /// Lanes with messages by their time: the first is due.
+    /// Lanes with messages by the time of their next one.
     due: BTreeSet<(u64, Arc<str>)>,
     /// Virtual time of the last message taken.
     clock: u64,
@@ -62,7 +63,7 @@ impl Lanes {
     /// Lanes with these weights; others come into being with weight 1.
     pub(super) fn new(weights: impl IntoIterator<Item = (Arc<str>, u32)>) -> Self {
         let named =
-            |(name, weight): (Arc<str>, u32)| (name, Lane::new(u64::from(weight).clamp(1, STRIDE), true, 0));
+            |(name, weight): (Arc<str>, u32)| (name, Lane::new(u64::from(weight).clamp(1, STRIDE), true));
         Self { lanes: weights.into_iter().map(named).collect(), sweep_at: FEW, ..Self::default() }
     }
 
@@ -75,9 +76,9 @@ impl Lanes {
     pub(super) fn insert(&mut self, name: &Arc<str>, place: u64, id: u64, bytes: usize) {
         self.sweep();
         let clock = self.clock;
-        let lane = self.lanes.entry(Arc::clone(name)).or_insert_with(|| Lane::new(1, false, clock));
+        let lane = self.lanes.entry(Arc::clone(name)).or_insert_with(|| Lane::new(1, false));
         if lane.queue.is_empty() {
-            lane.time = lane.time.max(clock);
+            lane.time = clock + STRIDE / lane.weight;
             self.due.insert((lane.time, Arc::clone(name)));
         }
         lane.queue.insert(place, Waiting { id, bytes });
@@ -139,21 +140,20 @@ impl Lanes {
         views
     }
 
-    /// Drops lanes without messages and without a debt: names come from messages, and there may be
-    /// one for each of a million tenants.
+    /// Drops lanes without messages: names come from messages, and there may be one for each of a
+    /// million tenants.
     fn sweep(&mut self) {
         if self.lanes.len() < self.sweep_at {
             return;
         }
-        let clock = self.clock;
-        self.lanes.retain(|_, lane| lane.named || !lane.queue.is_empty() || lane.time > clock);
+        self.lanes.retain(|_, lane| lane.named || !lane.queue.is_empty());
         self.sweep_at = (self.lanes.len() * 2).max(FEW);
     }
 }
 
 impl Lane {
-    fn new(weight: u64, named: bool, time: u64) -> Self {
-        Self { weight, named, time, queue: BTreeMap::new(), bytes: 0 }
+    fn new(weight: u64, named: bool) -> Self {
+        Self { weight, named, time: 0, queue: BTreeMap::new(), bytes: 0 }
     }
 
     fn first(&self) -> Option<u64> {
@@ -209,6 +209,19 @@ mod tests {
         let next: Vec<_> = (0..10).filter_map(|_| lanes.pop()).collect();
         assert!(next.iter().position(|id| *id >= 200).is_some_and(|at| at <= 1), "{next:?}");
         assert!((4..=6).contains(&next.iter().filter(|id| **id >= 200).count()), "{next:?}");
+    }
+
+    #[test]
+    fn a_stream_of_new_lanes_does_not_starve_one_that_waits() {
+        let mut lanes = Lanes::default();
+        let patient = name("zzz");
+        fill(&mut lanes, &patient, 0..100);
+        let mut served = 0;
+        for tenant in 1000..1100 {
+            lanes.insert(&name(&format!("tenant {tenant}")), tenant, tenant, 10);
+            served += usize::from(lanes.pop().is_some_and(|id| id < 1000));
+        }
+        assert!(served >= 10, "{served}");
     }
 
     #[test]

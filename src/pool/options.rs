@@ -57,6 +57,8 @@ pub struct PoolOptions {
     pub retry_in_doubt: bool,
     /// Learn the server's limits from what it says.
     pub learn_limits: bool,
+    /// Connections log in.
+    pub login: bool,
     /// Tell about every step of every message and connection.
     pub verbose: bool,
 }
@@ -81,6 +83,7 @@ impl Default for PoolOptions {
             lanes: Vec::new(),
             retry_in_doubt: false,
             learn_limits: true,
+            login: false,
             verbose: false,
         }
     }

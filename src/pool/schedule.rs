@@ -121,6 +121,8 @@ pub(super) struct Schedule {
     timers: BTreeSet<(Instant, Timer)>,
     /// No connection is opened before.
     connect_after: Option<Instant>,
+    /// A connection of this generation logged in, or needed no login.
+    login_works: bool,
     /// No connection is opened before for `minConnections` alone.
     warm_after: Option<Instant>,
     /// Rounds of connections that failed in a row without a message getting through.
@@ -151,6 +153,7 @@ impl Schedule {
             last_connection: 0,
             timers: BTreeSet::new(),
             connect_after: None,
+            login_works: false,
             warm_after: None,
             failures: 0,
             failed_at: None,
@@ -234,3 +237,6 @@ impl Schedule {
 pub(super) fn pool_closed() -> Error {
     Error::new(Code::Connection, "Connection pool was closed").at(Phase::Queue)
 }
+
+#[cfg(test)]
+mod tests;

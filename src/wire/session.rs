@@ -56,6 +56,8 @@ pub enum Progress {
     Waiting,
     /// Commands were written, nothing of the body.
     Envelope,
+    /// The envelope was answered, the reply to DATA was not.
+    Data,
     /// A part of the body was written.
     Body,
     /// End-of-data was written.
@@ -272,6 +274,7 @@ impl Session {
         Some(match transaction.stage {
             Stage::Start => Progress::Waiting,
             Stage::Body if transaction.body_begun => Progress::Body,
+            Stage::AwaitGo if transaction.envelope_answered() => Progress::Data,
             Stage::Rcpt(_) | Stage::Data | Stage::AwaitGo | Stage::Body => Progress::Envelope,
             Stage::Ended if transaction.end_at.is_some() => Progress::Ended,
             Stage::Ended => Progress::Envelope,
@@ -331,13 +334,15 @@ impl Session {
     }
 
     /// The connection is gone, for this reason: every message left gets its verdict. Silence is
-    /// the fault of the one whose reply was due; those behind it lost their connection.
+    /// the fault of the one whose reply was due; the others lost their connection.
     pub fn lost(&mut self, error: &Error) {
         let written = self.sent();
         let gone = closed_unexpectedly(None);
-        for (at, transaction) in std::mem::take(&mut self.transactions).into_iter().enumerate() {
+        let due = self.expected.front().and_then(|(expect, _)| expect.message());
+        for transaction in std::mem::take(&mut self.transactions) {
             let id = transaction.id;
-            let reason = if at > 0 && error.code() == Code::TimedOut { &gone } else { error };
+            let innocent = error.code() == Code::TimedOut && !self.expected.is_empty() && due != Some(id);
+            let reason = if innocent { &gone } else { error };
             let failure = transaction.lost(reason, written, self.options.lmtp);
             self.events.push_back(Event::Settled(id, Outcome::Failed(failure)));
         }

@@ -52,6 +52,17 @@ const retried = (difference) => ({
     expect(messages).toHaveLength(2);
   },
 });
+/** A reply that is none: the message goes out over another connection. */
+const malformed = (nodemailers) => ({
+  difference: 'malformed-replies-end',
+  wire: 'messages',
+  theirs: ({ outcome }) => expect(outcome[0][nodemailers]).toBeTruthy(),
+  ours: ({ outcome, messages }) => {
+    for (const { info } of outcome) expect(info.accepted).toEqual(['recipient@example.com']);
+    expect(messages).toHaveLength(2);
+  },
+});
+
 const three = { first: { to: 'a@example.com, bad@example.com, c@example.com' } };
 const LMTP = (name, body, first_) => ({
   name: `lmtp ${name}`,
@@ -72,7 +83,8 @@ module.exports = [
   ...answers('RCPT', '550-5.1.1 several\r\n550 5.1.1 lines'),
   ...answers('RCPT', '552 5.2.2 grüezi, voll'),
   ...both('the DATA command is refused', { DATA: '451 4.3.0 no data today' }, { run: (ctx) => ctx.send() }),
-  ...both('DATA answered 250', { DATA: '250 fine' }, { run: (ctx) => ctx.send() }),
+  // where DATA was pipelined, another connection takes one step at a time
+  ...both('DATA answered 250', { DATA: '250 fine' }, { run: (ctx) => ctx.send(), wire: 'messages' }),
   ...answers('body', '554 5.6.0 spam'),
   ...answers('body', '451 4.3.0 not now'),
   ...answers('body', '452 4.3.1 full'),
@@ -109,15 +121,8 @@ module.exports = [
   ...both('reset after the final dot', () => ({ body: first(after(10, RST)) })),
   ...both('half an answer to the body', () => ({ body: first([Buffer.from('250 2.0.0 qu'), FIN]) })),
   ...both('half a refusal of the body', () => ({ body: first([Buffer.from('554 5.7.1 sp'), FIN]) })),
-  ...both('an answer that is not SMTP', () => ({ MAIL: first('what do you want?') }), { wire: 'messages' }),
-  ...both('an answer of four digits', () => ({ MAIL: first('2500 ok') }), {
-    difference: 'malformed-replies-end',
-    theirs: ({ outcome }) => expect(outcome[0].info).toBeTruthy(),
-    ours: ({ outcome }) => {
-      expect(outcome[0].error.responseCode).toBe(2500);
-      expect(outcome[1].info).toBeTruthy();
-    },
-  }),
+  ...both('an answer that is not SMTP', () => ({ MAIL: first('what do you want?') }), malformed('error')),
+  ...both('an answer of four digits', () => ({ MAIL: first('2500 ok') }), malformed('info')),
   ...both('an empty line before an answer', () => ({ MAIL: first('\r\n250 ok') })),
   {
     name: 'the second message finds the connection closed',

@@ -1,11 +1,12 @@
 //! Limits of the server, learned from what it says and does.
 //!
-//! Pure like the schedule that asks it. Each lesson fades: the number of messages and the idle time
-//! are forgotten after an hour, the cap on connections is raised one by one, the rate recovers by
-//! equal steps after it was halved (AIMD).
+//! Pure like the schedule that asks it. Each lesson fades: the number of messages is doubled after
+//! some connections that kept to it, the cap on connections is raised one by one, the rate recovers
+//! by equal steps after it was halved (AIMD), the idle time is forgotten after an hour.
 
 mod pace;
 mod replies;
+mod session;
 
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use tokio::time::Instant;
 
 use pace::Pacer;
 pub(super) use replies::{Hint, of_message, of_reply};
+use session::SessionLimit;
 
 /// How long a learned number holds.
 const FADES_AFTER: Duration = Duration::from_secs(3600);
@@ -30,7 +32,7 @@ const CAP_PAUSE_MAX: Duration = Duration::from_secs(960);
 pub(super) struct Learned {
     /// Nothing is learned.
     off: bool,
-    messages: Option<Kept<u32>>,
+    messages: Option<SessionLimit>,
     idle: Option<Kept<Duration>>,
     cap: Option<Cap>,
     pacer: Pacer,
@@ -102,13 +104,19 @@ impl Learned {
     }
 
     /// The server said that a connection is used up after so many messages.
-    pub(super) fn session_used_up(&mut self, messages: u32, now: Instant) -> Option<Lesson> {
+    pub(super) fn session_used_up(&mut self, messages: u32) -> Option<Lesson> {
         if messages == 0 || self.off {
             return None;
         }
-        let known = self.messages.replace(Kept { value: messages, until: now + FADES_AFTER });
-        let is_new = known.is_none_or(|known| known.value != messages);
+        let known = self.messages.replace(SessionLimit::refused_after(messages, self.messages));
+        let is_new = known.is_none_or(|known| known.messages() != messages);
         is_new.then_some(Lesson { kind: "messages", value: f64::from(messages) })
+    }
+
+    /// A connection went after so many messages and the server had not complained.
+    pub(super) fn session_went_well(&mut self, messages: u32, wanted: u32) {
+        self.messages =
+            self.messages.and_then(|limit| limit.kept_to(messages)).filter(|l| l.messages() < wanted);
     }
 
     /// The server closed a connection without giving a reason.
@@ -124,7 +132,7 @@ impl Learned {
         }
         let alike = |a: u32, b: u32| a == b;
         let times = Seen::count(&mut self.closes, close.answered, close.opened_at, now, alike);
-        if times >= CLOSES { self.session_used_up(close.answered, now) } else { None }
+        if times >= CLOSES { self.session_used_up(close.answered) } else { None }
     }
 
     fn closed_idle(&mut self, close: ServerClose, now: Instant) -> Option<Lesson> {
@@ -161,7 +169,7 @@ impl Learned {
 
     /// Messages on one connection.
     pub(super) fn messages(&self) -> Option<u32> {
-        self.messages.map(|kept| kept.value)
+        self.messages.map(|limit| limit.messages())
     }
 
     /// How long a connection may have nothing to do.
@@ -193,7 +201,6 @@ impl Learned {
 
     /// Lets fade what is old. Gives the moment at which more connections may be opened.
     pub(super) fn recover(&mut self, wanted: usize, now: Instant) -> Option<Instant> {
-        self.messages = self.messages.filter(|kept| now < kept.until);
         self.idle = self.idle.filter(|kept| now < kept.until);
         self.pacer.recover(now);
         let cap = self.cap.as_mut()?;
@@ -255,15 +262,24 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_says_so_is_believed_at_once_and_for_an_hour() {
-        let now = Instant::now();
+    fn a_server_that_says_so_is_believed_at_once() {
         let mut learned = Learned::new(true);
-        assert_eq!(learned.session_used_up(0, now), None);
-        assert_eq!(learned.session_used_up(5, now), Some(Lesson { kind: "messages", value: 5.0 }));
-        assert_eq!(learned.session_used_up(5, now), None, "nothing new");
+        assert_eq!(learned.session_used_up(0), None);
+        assert_eq!(learned.session_used_up(5), Some(Lesson { kind: "messages", value: 5.0 }));
+        assert_eq!(learned.session_used_up(5), None, "nothing new");
         assert_eq!(learned.messages(), Some(5));
-        learned.recover(5, now + FADES_AFTER);
-        assert_eq!(learned.messages(), None);
+    }
+
+    #[test]
+    fn a_limit_that_has_grown_to_what_is_wanted_is_none() {
+        let mut learned = Learned::new(true);
+        learned.session_used_up(1);
+        let mut connections = 0;
+        while let Some(messages) = learned.messages() {
+            learned.session_went_well(messages, 100);
+            connections += 1;
+        }
+        assert!(connections < 100, "{connections}");
     }
 
     #[test]
@@ -325,7 +341,7 @@ mod tests {
         let mut learned = Learned::new(false);
         learned.start(now);
         let lessons = [
-            learned.session_used_up(5, now),
+            learned.session_used_up(5),
             learned.too_many_connections(2, now),
             learned.too_fast(now),
             learned.server_closed(close(5, SECOND, now), now),

@@ -44,9 +44,11 @@ pub(super) struct Connection {
     pub(super) idle_since: Instant,
     /// A message on it was given up, which it may pay for with its life.
     pub(super) may_be_dropped: bool,
+    /// The server said that it does more than it may.
+    pub(super) complained: bool,
     pub(super) peer: Option<(String, u16)>,
     /// TLS version, and whether its session was resumed.
-    pub(super) tls: Option<(String, bool)>,
+    pub(super) tls: Option<(&'static str, bool)>,
     idle_timer: Option<Instant>,
     lifetime_timer: Option<Instant>,
 }
@@ -67,6 +69,7 @@ impl Connection {
             bytes: 0,
             idle_since: now,
             may_be_dropped: false,
+            complained: false,
             peer: None,
             tls: None,
             idle_timer: None,
@@ -125,7 +128,7 @@ impl Connection {
         self.limit_messages(ready.mail_max.unwrap_or(u32::MAX));
         self.idle_since = now;
         self.peer.clone_from(&ready.peer);
-        self.tls = ready.tls.as_ref().map(|tls| (tls.version.to_string(), tls.resumed));
+        self.tls = ready.tls.as_ref().map(|tls| (tls.version, tls.resumed));
     }
 }
 
@@ -147,7 +150,11 @@ impl Schedule {
         let max = self.options.max_connections.max(1);
         let max = self.learned.connections().map_or(max, |learned| max.min(learned));
         let free = max.saturating_sub(self.connections.len());
-        free.min(self.options.max_connecting.max(1).saturating_sub(self.connecting()))
+        // A login nobody has seen succeed is tried by one connection: a wrong password is wrong for
+        // all of them, and servers lock accounts.
+        let at_once =
+            if self.options.login && !self.login_works { 1 } else { self.options.max_connecting.max(1) };
+        free.min(at_once.saturating_sub(self.connecting()))
     }
 
     /// Opens what the queue and `minConnections` ask for.
@@ -155,6 +162,8 @@ impl Schedule {
         self.connect_after = self.connect_after.filter(|at| now < *at);
         self.warm_after = self.warm_after.filter(|at| now < *at);
         let connecting = self.connecting();
+        // A message that is held back needs a connection when its time comes, not a second one.
+        let held_back = held_back && self.staying() > 0;
         let waiting = if self.paused || held_back { 0 } else { self.lanes.len() };
         let mut wanted = waiting.saturating_sub(connecting);
         if self.is_limited() {
@@ -184,6 +193,7 @@ impl Schedule {
     /// A connection takes messages now.
     pub(in crate::pool) fn ready(&mut self, id: ConnectionId, ready: Box<Ready>, now: Instant) {
         self.totals.handshake(&ready);
+        self.login_works = true;
         self.latency.connect.record(ready.took);
         let Some(connection) = self.connections.get_mut(&id) else { return };
         connection.ready(&ready, now);
@@ -214,7 +224,7 @@ impl Schedule {
     /// The depth of a connection changed.
     pub(in crate::pool) fn depth(&mut self, id: ConnectionId, depth: usize) {
         if let Some(connection) = self.connections.get_mut(&id) {
-            connection.depth = depth.max(1);
+            connection.depth = depth;
         }
     }
 
@@ -243,6 +253,9 @@ impl Schedule {
         match connection.state {
             State::Connecting => self.connect_failed(&connection, closed, now),
             State::Ready => self.lost(&connection, &closed, now),
+            State::Leaving(CloseReason::Used) if !connection.complained => {
+                self.learned.session_went_well(connection.answered, self.options.max_messages);
+            }
             State::Leaving(_) => {}
         }
         if self.connections.is_empty() {

@@ -9,12 +9,12 @@ use super::{Action, CloseReason, Place, Schedule, Timer};
 use crate::connection::{self, ConnectionId, Order, Undelivered};
 use crate::mail::Receipt;
 use crate::pool::PoolEvent;
+use crate::pool::learn::of_message;
 
 impl Schedule {
     /// Hands messages to connections. Tells whether a limit on the rate holds the next one back.
     pub(super) fn dispatch(&mut self, now: Instant) -> bool {
         while let Some(id) = self.lanes.front() {
-            let Some(connection) = self.pick() else { return false };
             let Some(job) = self.jobs.get(&id) else { return false };
             let (recipients, bytes) = (job.message.recipients() as u64, job.bytes as u64);
             let limit = self.limiter.wait(recipients, bytes, now);
@@ -22,6 +22,7 @@ impl Schedule {
                 self.timers.insert((at, Timer::Wake));
                 return true;
             }
+            let Some(connection) = self.pick() else { return false };
             self.limiter.start(recipients, bytes, now);
             self.learned.start(now);
             self.lanes.pop();
@@ -83,7 +84,9 @@ impl Schedule {
         if let Some(target) = self.connections.get_mut(&connection) {
             let answered = match &result {
                 Ok(_) => true,
-                Err(undelivered) => !undelivered.unsent && undelivered.error.reply().is_some(),
+                Err(Undelivered { error, unsent, .. }) => {
+                    !unsent && error.reply().is_some() && of_message(error).is_none()
+                }
             };
             target.done(id, job.bytes, answered, now);
             if let Ok(receipt) = &result {

@@ -118,9 +118,11 @@ impl Schedule {
     fn heed(&mut self, id: ConnectionId, error: &Error, now: Instant) -> Option<Hint> {
         let hint = of_message(error).filter(|_| self.learned.is_on())?;
         let others = self.others(id);
-        let answered = self.connections.get(&id).map_or(0, |connection| connection.answered);
+        let connection = self.connections.get_mut(&id)?;
+        connection.complained = true;
+        let answered = connection.answered;
         let lesson = match hint {
-            Hint::SessionUsedUp => self.learned.session_used_up(answered, now),
+            Hint::SessionUsedUp => self.learned.session_used_up(answered),
             Hint::TooManyConnections => self.learned.too_many_connections(others, now),
             Hint::TooFast => self.learned.too_fast(now),
         };
@@ -185,6 +187,7 @@ impl Schedule {
             self.tell_lesson(lesson);
         }
         let is_login = matches!(error.code(), Code::Auth | Code::NoAuth | Code::OAuth2);
+        self.login_works &= !is_login;
         let pause = match hint {
             _ if is_login => LOGIN.after(times),
             Some(Hint::TooFast) => THROTTLED.after(times),

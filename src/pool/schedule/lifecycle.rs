@@ -80,6 +80,7 @@ impl Schedule {
     pub(in crate::pool) fn rotate(&mut self) {
         self.retire_all(CloseReason::Rotated);
         self.connect_after = None;
+        self.login_works = false;
         self.warm_after = None;
         self.failures = 0;
     }

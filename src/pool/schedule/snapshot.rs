@@ -99,7 +99,7 @@ pub struct ConnectionView {
     /// Peer address and port, once it is connected.
     pub peer: Option<(String, u16)>,
     /// TLS version, and whether its session was resumed.
-    pub tls: Option<(String, bool)>,
+    pub tls: Option<(&'static str, bool)>,
 }
 
 /// A lane in a snapshot.
@@ -202,7 +202,7 @@ fn view(connection: &super::Connection, now: Instant) -> ConnectionView {
         in_flight: connection.in_flight.len(),
         bytes: connection.bytes,
         peer: connection.peer.clone(),
-        tls: connection.tls.clone(),
+        tls: connection.tls,
     }
 }
 

@@ -1,0 +1,144 @@
+'use strict';
+
+const SMTPPool = require('nodemailer/lib/smtp-pool');
+const { configError } = require('./options');
+const { compose } = require('./sending');
+
+const NodemailerPool = SMTPPool.default || SMTPPool;
+
+/** nodemailer's own pool behind the same face. */
+class NodemailerBackend {
+  /**
+   * @param {import('./pool').Pool} owner
+   * @param {string} reason what the native engine cannot do
+   */
+  constructor(owner, reason) {
+    this.engine = 'nodemailer';
+    this.owner = owner;
+    this.waiting = [];
+    /** Pools of earlier generations that still have messages. */
+    this.leaving = new Set();
+    owner.logger.info({ tnx: 'pool', reason }, 'Using the engine of nodemailer: %s', reason);
+    this.pool = this.makePool();
+  }
+
+  makePool() {
+    const { owner } = this;
+    const pool = new NodemailerPool(owner.options);
+    pool.mailer = owner.mailer;
+    const getSocket = owner.ownGetSocket || owner.proxySocket;
+    if (getSocket) {
+      pool.getSocket = getSocket;
+    }
+    // The owner has told of its first idleness, or will; this pool's would be a second one.
+    setImmediate(() => {
+      pool.on('idle', () => pool === this.pool && owner.becameIdle());
+      pool.on('clear', () => pool === this.pool && owner.emit('clear'));
+    });
+    return pool;
+  }
+
+  set getSocket(fn) {
+    this.pool.getSocket = fn;
+  }
+
+  send(mail, callback) {
+    if (!mail.message) {
+      compose(mail);
+    }
+    return this.pool.send(mail, (err, info) => {
+      setImmediate(() => this.checkEnd());
+      callback(err || null, info);
+    });
+  }
+
+  /** Wakes who waits for the last message. */
+  checkEnd() {
+    for (const pool of this.leaving) {
+      if (!pool.pendingCount()) {
+        this.leaving.delete(pool);
+        pool.close();
+      }
+    }
+    if (!this.pendingCount()) {
+      for (const resolve of this.waiting.splice(0)) {
+        resolve();
+      }
+    }
+  }
+
+  isIdle() {
+    return this.pool.isIdle();
+  }
+
+  pendingCount() {
+    const pools = [this.pool, ...this.leaving];
+    return pools.reduce((sum, pool) => sum + pool.pendingCount(), 0);
+  }
+
+  verify(callback) {
+    this.pool.verify(callback);
+  }
+
+  close(options) {
+    for (const pool of [this.pool, ...this.leaving]) {
+      pool.close(options);
+    }
+    return this.lastSettled();
+  }
+
+  async drain() {
+    this.pause(false);
+    await this.lastSettled();
+    this.pool.close();
+  }
+
+  lastSettled() {
+    if (!this.pendingCount()) {
+      return Promise.resolve();
+    }
+    return new Promise((resolve) => this.waiting.push(resolve));
+  }
+
+  /** nodemailer's pool hands out messages in one place; there it is held. */
+  pause(paused) {
+    const { pool } = this;
+    if (paused) {
+      pool._processMessages = () => {};
+    } else if (Object.hasOwn(pool, '_processMessages')) {
+      delete pool._processMessages;
+      for (let i = 0; i < pool.options.maxConnections; i++) {
+        pool._processMessages();
+      }
+    }
+  }
+
+  /** @throws {Error} for what nodemailer's pool cannot do */
+  resize({ maxConnections, minConnections, rate }) {
+    if (minConnections) {
+      throw configError('minConnections needs the native engine');
+    }
+    if (maxConnections !== undefined) {
+      this.pool.options.maxConnections = maxConnections;
+    }
+    if (rate !== undefined) {
+      this.pool._rateLimit.limit = rate ? rate.limit : 0;
+      this.pool._rateLimit.delta = rate ? rate.delta : 1000;
+    }
+  }
+
+  /** What is queued still leaves as it was meant to; later messages follow the new options. */
+  rotate() {
+    const old = this.pool;
+    this.pool = this.makePool();
+    this.leaving.add(old);
+    this.checkEnd();
+    return this;
+  }
+
+  snapshot() {
+    return null;
+  }
+}
+
+module.exports = { NodemailerBackend };

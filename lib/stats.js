@@ -1,0 +1,84 @@
+'use strict';
+
+/**
+ * A pool at one moment: what JavaScript counts, and a snapshot of the engine's. Times are in
+ * milliseconds, sizes in bytes.
+ *
+ * @param {import('./pool').Pool} pool
+ * @returns {import('..').PoolStats}
+ */
+function poolStats(pool) {
+  const { tally, paths } = pool;
+  const engine = pool.engine;
+  const snapshots = [pool, ...pool.accounts.pools].map(snapshotOf).filter(Boolean);
+  const composed = new Map(paths);
+  const native = composed.get('native') || 0;
+  composed.delete('native');
+  return {
+    engine,
+    connections: snapshots.flatMap(({ connections }) => connections),
+    queue: lanes(snapshots),
+    pending: tally.pending,
+    totals: {
+      sent: tally.sent,
+      failed: tally.failed + tally.remaining,
+      inDoubt: tally.inDoubt,
+      requeued: tally.requeued,
+      rejected: Object.fromEntries(tally.rejected),
+    },
+    handshakes: { ...tally.handshakes },
+    limits: limits(snapshots),
+    composed: { native, nodemailer: Object.fromEntries(composed) },
+    latency: latency(snapshotOf(pool)),
+  };
+}
+
+/** The engine's numbers; nodemailer's pool has none. */
+function snapshotOf({ _backend, options, parent }) {
+  const snapshot = _backend?.snapshot();
+  if (!snapshot) {
+    return null;
+  }
+  const account = parent ? { account: options.auth?.user } : undefined;
+  const connections = snapshot.connections.map((connection) => describe(connection, options, account));
+  return { ...snapshot, connections };
+}
+
+function describe({ id, state, age, messages, bytes, tls, resumed }, { host }, account) {
+  const secured = tls ? { tls, resumed } : undefined;
+  return { id, state, host: String(host || 'localhost'), age, messages, bytes, ...secured, ...account };
+}
+
+/** What servers have shown, the strictest where several did. */
+function limits(snapshots) {
+  const known = {};
+  for (const [name, value] of snapshots.flatMap(({ learned = {} }) => Object.entries(learned))) {
+    if (value !== null) {
+      known[name] = Math.min(known[name] ?? Infinity, value);
+    }
+  }
+  return known;
+}
+
+/** Lanes of the same name together. */
+function lanes(snapshots) {
+  const queue = {};
+  for (const { name, queued, bytes = 0, oldest } of snapshots.flatMap((snapshot) => snapshot.lanes)) {
+    const lane = (queue[name] ??= { length: 0, bytes: 0, oldest: 0 });
+    lane.length += queued;
+    lane.bytes += bytes;
+    lane.oldest = Math.max(lane.oldest, oldest);
+  }
+  return queue;
+}
+
+const STEPS = ['wait', 'connect', 'envelope', 'data'];
+const PERCENTILES = ['count', 'p50', 'p95', 'p99', 'max'];
+
+/** Of the pool's own connections; those of accounts are not in it. */
+function latency(snapshot) {
+  const figures = (step) => PERCENTILES.map((name) => [name, snapshot?.latency?.[step]?.[name] ?? 0]);
+  return Object.fromEntries(STEPS.map((step) => [step, Object.fromEntries(figures(step))]));
+}
+
+module.exports = { poolStats };
