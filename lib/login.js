@@ -56,7 +56,15 @@ class Tokens {
     const provision = this.pool.mailer?.get?.('oauth2_provision_cb');
     this.oauth2.provisionCallback = provision || this.oauth2.provisionCallback;
     return new Promise((resolve, reject) => {
-      this.oauth2.getToken(renew, (err, token) => (err ? reject(err) : resolve(token)));
+      this.oauth2.getToken(renew, (err, token) => {
+        /** Why there was no token the last time, if there was none. */
+        this.failure = err;
+        if (err) {
+          reject(err);
+        } else {
+          resolve(token);
+        }
+      });
     });
   }
 

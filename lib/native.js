@@ -143,8 +143,23 @@ class NativeBackend {
     } else if (own && event.e.code === 'ESTREAM') {
       this.settle(event, describe(own, event.e));
     } else {
-      this.settle(event, toError(event.e));
+      this.settle(event, this.errorOf(event.e));
     }
+  }
+
+  /** An error of the engine's; what a token server or a proxy said stays as it was, as in nodemailer. */
+  errorOf(e) {
+    const failure = this.tokens?.failure;
+    if (failure && e.command === 'AUTH XOAUTH2' && e.message === failure.message) {
+      return describe(Object.assign(new Error(failure.message), failure), e);
+    }
+    const err = toError(e);
+    if (this.owner.options.proxy && /^(connect|getaddrinfo)$/.test(err.syscall)) {
+      err.code = err.originalCode;
+      delete err.originalCode;
+      delete err.command;
+    }
+    return err;
   }
 
   /** The server speaks a TLS this engine does not: nodemailer's takes over, message and all. */
@@ -306,7 +321,7 @@ class NativeBackend {
     if (!e && anonymous && d.offersAuth && options.forceAuth) {
       done(localError('Authentication info was not provided', { code: 'ENOAUTH', phase: 'auth' }));
     } else if (e) {
-      done(toError(e));
+      done(this.errorOf(e));
     } else {
       done(null, true);
     }

@@ -1,5 +1,6 @@
 'use strict';
 
+const { setImmediate } = require('node:timers');
 const SMTPPool = require('nodemailer/lib/smtp-pool');
 const { configError } = require('./options');
 const { compose } = require('./sending');
@@ -28,7 +29,7 @@ class NodemailerBackend {
     pool.mailer = owner.mailer;
     const getSocket = owner.ownGetSocket || owner.proxySocket;
     if (getSocket) {
-      pool.getSocket = getSocket;
+      pool.getSocket = guarded(getSocket);
     }
     // The owner has told of its first idleness, or will; this pool's would be a second one.
     setImmediate(() => {
@@ -39,7 +40,7 @@ class NodemailerBackend {
   }
 
   set getSocket(fn) {
-    this.pool.getSocket = fn;
+    this.pool.getSocket = guarded(fn);
   }
 
   send(mail, callback) {
@@ -139,6 +140,17 @@ class NodemailerBackend {
   snapshot() {
     return null;
   }
+}
+
+/** A way to a socket that throws fails the connection, where nodemailer would let the process die. */
+function guarded(getSocket) {
+  return (options, callback) => {
+    try {
+      getSocket(options, callback);
+    } catch (err) {
+      setImmediate(() => callback(err));
+    }
+  };
 }
 
 module.exports = { NodemailerBackend };

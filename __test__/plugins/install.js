@@ -14,5 +14,6 @@ const modified = (file) => fs.statSync(path.join(__dirname, file), { throwIfNoEn
 module.exports = function install() {
   if (modified('node_modules/.package-lock.json') >= modified('package-lock.json')) return;
   const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
-  execFileSync(npm, ['ci'], { cwd: __dirname, stdio: ['ignore', 'ignore', 'inherit'] });
+  // not `npm ci`: the lock file also holds postpool's own dependencies, which change without it
+  execFileSync(npm, ['install', '--no-save'], { cwd: __dirname, stdio: ['ignore', 'ignore', 'inherit'] });
 };

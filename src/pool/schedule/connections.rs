@@ -182,7 +182,7 @@ impl Schedule {
         // The attempts that run at once share `maxConnections` messages: as many as nodemailer has
         // waiting on as many attempts.
         let at_once = self.options.max_connecting.min(self.options.max_connections).max(1);
-        let share = (self.options.max_connections + self.connecting().min(at_once - 1)) / at_once;
+        let share = (self.options.max_connections + self.connecting()) / at_once;
         let max_messages = self.options.max_messages.min(self.learned.messages().unwrap_or(u32::MAX));
         let id = self.next_connection();
         self.connections.insert(id, Connection::new(id, share.max(1), max_messages, now));

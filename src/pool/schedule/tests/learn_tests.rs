@@ -35,6 +35,28 @@ fn open_connections_keep_to_what_another_one_learned() {
 }
 
 #[test]
+fn a_learned_number_of_messages_is_tried_again_after_a_while() {
+    let mut bed = Bed::new(PoolOptions { max_connections: 1, ..PoolOptions::default() });
+    bed.submit(1..=100);
+    let (mut id, mut most) = (1, 0);
+    for connection in 1..=20 {
+        bed.ready(connection);
+        let mut sent = 0;
+        while bed.schedule.connections[&connection].in_flight.contains(&id) {
+            if connection == 1 && sent == 1 {
+                bed.back(connection, id, refused(SESSION), true);
+                break;
+            }
+            bed.ok(connection, id);
+            (id, sent) = (id + 1, sent + 1);
+        }
+        most = most.max(sent);
+        bed.gone(connection);
+    }
+    assert_eq!(most, 4, "doubled after 8 connections that kept to it, and again after 8 more");
+}
+
+#[test]
 fn a_server_that_closes_after_the_same_number_again_and_again_is_understood() {
     let mut bed = Bed::new(PoolOptions { max_connections: 1, ..PoolOptions::default() });
     bed.submit(1..=40);
