@@ -81,6 +81,11 @@ impl Delivery {
         Some(Envelope { to, ..self.envelope.clone() })
     }
 
+    /// Whether the server took an earlier part.
+    pub(super) fn is_partly_taken(&self) -> bool {
+        self.taken.as_ref().is_some_and(|taken| !taken.accepted.is_empty())
+    }
+
     /// The first command of a part left.
     pub(super) fn began(&mut self) {
         self.began.get_or_insert_with(Instant::now);

@@ -239,7 +239,7 @@ impl<S: Socket, T> Driver<'_, S, T> {
     }
 
     fn cancel_begun(&mut self, at: usize, id: u64, reason: Error) -> Result<(), End> {
-        let (sequence, _) = self.deliveries.remove(at);
+        let (sequence, delivery) = self.deliveries.remove(at);
         let progress = self.session.progress(sequence);
         let body_read = matches!(progress, Some(Progress::Body | Progress::Ended));
         let (phase, outcome) = match progress {
@@ -257,6 +257,8 @@ impl<S: Socket, T> Driver<'_, S, T> {
                 (Phase::Data, if goes_on { Ok(()) } else { Err(End::Failed(closed_unexpectedly(None))) })
             }
         };
+        // Some of its recipients may have got it in an earlier part.
+        let phase = if delivery.is_partly_taken() { Phase::InDoubt } else { phase };
         self.give_up(id, reason.at(phase), body_read);
         self.handle_events();
         if progress.is_some_and(|progress| progress != Progress::Waiting) {

@@ -72,6 +72,19 @@ async fn a_message_is_cancelled_in_the_middle_of_its_body() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_message_in_parts_that_is_cancelled_after_the_first_may_have_been_delivered() {
+    let mut rig = Rig::ready(Pipelining::Auto, "250-me|250-PIPELINING|250 LIMITS RCPTMAX=1|").await;
+    let id = rig.send(Note::to(&["b@x", "c@x", "d@x"]));
+    rig.hear(3).await;
+    rig.say("250 ok|250 ok|354 go|").await;
+    rig.hear(2).await;
+    rig.say("250 taken|").await;
+    rig.hear(3).await;
+    rig.order(Order::Cancel(id, given_up()));
+    assert!(rig.outcome().await.starts_with("1:EABORT/in-doubt"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_message_that_was_not_begun_is_cancelled_at_no_cost() {
     let mut rig = Rig::ready(Pipelining::Auto, PIPELINING).await;
     rig.send(Note::to(&["b@x"]));
