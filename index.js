@@ -42,14 +42,13 @@ function pool(options) {
   return new Pool(options);
 }
 
-module.exports = {
-  createTransport,
-  createTestAccount: nodemailer.createTestAccount,
-  getTestMessageUrl: nodemailer.getTestMessageUrl,
-  pool,
-};
-// For code that was compiled from ES modules, as nodemailer's own build does it.
-Object.defineProperties(module.exports, {
-  __esModule: { value: true },
-  default: { value: module.exports },
-});
+exports.createTransport = createTransport;
+exports.createTestAccount = nodemailer.createTestAccount;
+exports.getTestMessageUrl = nodemailer.getTestMessageUrl;
+exports.pool = pool;
+
+// For code that was compiled from ES modules, as nodemailer's own build does it: there, but not
+// among the names.
+exports.default = exports;
+Object.defineProperty(exports, 'default', { enumerable: false });
+Object.defineProperty(exports, '__esModule', { value: true });

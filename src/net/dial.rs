@@ -1,5 +1,6 @@
 //! From a name to a connected TCP socket.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -45,11 +46,18 @@ async fn attempt(address: SocketAddr, local: Option<IpAddr>) -> Result<Stream> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.map_err(failed)?;
     if let Some(local) = local {
         let local = SocketAddr::new(local, 0);
-        socket.bind(local).map_err(|error| failure::at_address(&error, "bind", local))?;
+        socket.bind(local).map_err(|error| failure::at_address(&as_node_binds(error), "bind", local))?;
     }
     let socket = socket.connect(address).await.map_err(failed)?;
     tune(&socket);
     Ok(Stream::tcp(socket))
+}
+
+/// An address of the wrong family is an invalid argument to Node; Linux names it more exactly.
+fn as_node_binds(error: io::Error) -> io::Error {
+    const EINVAL: i32 = 22;
+    const EAFNOSUPPORT: i32 = 97;
+    if error.raw_os_error() == Some(EAFNOSUPPORT) { io::Error::from_raw_os_error(EINVAL) } else { error }
 }
 
 /// Commands leave in the groups they belong to, so waiting for more (Nagle) only costs. Both

@@ -425,14 +425,14 @@ impl Session {
         true
     }
 
-    /// The final reply; gives false if the body was taken though its sender was refused: it went
-    /// out under another envelope, and nothing on this connection can be trusted.
+    /// The final reply; gives false if the body was taken though it had been refused: it may have
+    /// gone out under another envelope, and nothing on this connection can be trusted.
     fn final_reply(&mut self, expect: Expect, reply: &Reply) -> bool {
         let lmtp = self.options.lmtp;
         let Some(transaction) = self.owner(expect) else { return true };
         if !lmtp || transaction.is_hopeless() {
             transaction.final_reply(reply);
-            return !(transaction.mail_refused() && reply.is_positive());
+            return !transaction.is_contradicted();
         }
         transaction.lmtp_reply(reply);
         if transaction.finals < transaction.accepted.len() {

@@ -174,7 +174,7 @@ fn a_lone_dot_ends_only_a_message_nobody_takes() {
 }
 
 #[test]
-fn a_body_taken_after_its_sender_was_refused_is_in_doubt_and_ends_the_connection() {
+fn a_body_taken_after_it_was_refused_is_in_doubt_and_ends_the_connection() {
     let mut session = Session::new(options(true, true, 8));
     submit(&mut session, 1, &["b@x"]);
     submit(&mut session, 2, &["c@x"]);
@@ -184,6 +184,12 @@ fn a_body_taken_after_its_sender_was_refused_is_in_doubt_and_ends_the_connection
             .unwrap_err();
     session.lost(&error);
     assert_eq!(outcomes(&mut session), ["1:ok(b@x)", "2:EPROTOCOL/in-doubt"]);
+    let mut session = Session::new(options(true, true, 8));
+    submit(&mut session, 1, &["b@x"]);
+    flush(&mut session);
+    let error = feed(&mut session, &["250", "550 no", "250 taken"]).unwrap_err();
+    session.lost(&error);
+    assert_eq!(outcomes(&mut session), ["1:EPROTOCOL/in-doubt"]);
 }
 
 #[test]

@@ -132,6 +132,12 @@ impl Transaction {
         self.mail_refused() || (self.envelope_answered() && self.accepted.is_empty())
     }
 
+    /// The server took a body whose envelope, or a chunk of which, it had refused.
+    pub(super) fn is_contradicted(&self) -> bool {
+        let taken = self.final_reply.as_ref().is_some_and(Reply::is_positive);
+        taken && (self.is_hopeless() || self.data_error.is_some())
+    }
+
     pub(super) fn mail_reply(&mut self, reply: &Reply) {
         if reply.is_positive() {
             return;
@@ -187,15 +193,15 @@ impl Transaction {
     /// The verdict once everything is answered; the error says so if the server took a body it
     /// had no envelope for.
     pub(super) fn verdict(self, lmtp: bool) -> Outcome {
-        let taken = self.final_reply.as_ref().is_some_and(Reply::is_positive);
-        if self.mail_error.is_some() && taken {
-            return Outcome::Failed(Failure { error: wrong_envelope(self.final_reply), unsent: false });
+        if self.is_contradicted() {
+            return Outcome::Failed(Failure { error: contradiction(self.final_reply), unsent: false });
         }
         if let Some(error) = self.envelope_error(lmtp) {
             let unsent = error.reply_code() == Some(421);
             return Outcome::Failed(Failure { error, unsent });
         }
-        if let Some(error) = self.data_error {
+        let sane = self.final_reply.as_ref().is_none_or(|reply| matches!(reply.class(), 4 | 5));
+        if let Some(error) = self.data_error.filter(|_| sane) {
             let unsent = error.reply_code() == Some(421) && self.end_at.is_none();
             return Outcome::Failed(Failure { error, unsent });
         }
@@ -274,10 +280,9 @@ fn failure(code: Code, text: &'static str, reply: &Reply, command: &'static str,
     Error::new(code, text).response(&*reply.text).command(command).at(phase)
 }
 
-/// The server took a body after refusing its MAIL: whoever's envelope it went out under, it was
-/// not this one's. Nobody can tell what was delivered.
-fn wrong_envelope(reply: Option<Reply>) -> Error {
-    Error::new(Code::Protocol, "Server accepted a message after refusing its sender")
+/// Whoever's envelope it went out under, or whatever part of it: nobody can tell what was delivered.
+fn contradiction(reply: Option<Reply>) -> Error {
+    Error::new(Code::Protocol, "Server accepted a message it had refused")
         .response(reply.map(|reply| reply.text).unwrap_or_default())
         .command("DATA")
         .at(Phase::InDoubt)
