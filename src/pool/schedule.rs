@@ -18,6 +18,7 @@ use super::options::PoolOptions;
 use crate::connection::{ConnectionId, Order};
 use crate::error::{Code, Error, Phase};
 
+mod connection;
 mod connections;
 mod dispatch;
 mod failures;
@@ -26,7 +27,7 @@ mod lifecycle;
 mod queue;
 mod snapshot;
 
-use connections::{Connection, State};
+use connection::{Connection, State};
 use job::{Job, Place};
 pub use snapshot::{ConnectionView, LaneState, Latency, Snapshot, Totals, WindowState};
 

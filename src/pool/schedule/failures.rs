@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::connections::Connection;
-use super::{CloseReason, Mode, Schedule, State, Timer};
+use super::{CloseReason, Connection, Mode, Schedule, State, Timer};
 use crate::connection::{Closed, ConnectionId, Undelivered};
 use crate::error::{Code, Error, Phase};
 use crate::pool::PoolEvent;
