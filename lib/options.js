@@ -1,6 +1,5 @@
 'use strict';
 
-const crypto = require('node:crypto');
 const net = require('node:net');
 const os = require('node:os');
 const { normaliseProxy } = require('./proxy');
@@ -103,7 +102,6 @@ function session(options) {
     forceAuth: !!options.forceAuth,
     customMethods: custom.filter((key) => key),
     pipelining: pipelining(options.pipelining),
-    nonce: crypto.randomBytes(18).toString('base64url'),
     maxResponseSize: Number(options.maxResponseSize) || MAX_RESPONSE_SIZE,
     log: !!(options.logger && (options.debug || options.transactionLog)),
   };

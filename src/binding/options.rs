@@ -42,7 +42,6 @@ pub(super) struct Options {
     proxy: Option<ProxyOptions>,
     /// 0 is off, 1 and more the window, absent is automatic.
     pipelining: Option<usize>,
-    nonce: String,
     log: bool,
     pub(super) pool: Pool,
 }
@@ -165,7 +164,8 @@ impl Options {
             credentials: self.auth.as_ref().map(Auth::build),
             custom_methods: self.custom_methods.clone(),
             server: (self.host.clone(), self.port),
-            nonce: self.nonce.clone(),
+            // Each connection makes one of its own.
+            nonce: String::new(),
             log: self.log,
         };
         Ok(Settings {

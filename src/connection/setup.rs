@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
@@ -10,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use super::ladder::Rung;
 use super::{CustomAuth, Order, Ready, Report, Reports, Settings, Socket};
 use crate::error::{Code, Error, Phase, Result};
-use crate::wire::{Handshake, Reply, ReplyReader, Step, closed_unexpectedly};
+use crate::wire::{Handshake, HandshakeOptions, Reply, ReplyReader, Step, closed_unexpectedly};
 
 /// A connection on which messages can be sent.
 #[derive(Debug)]
@@ -38,7 +39,7 @@ pub(super) async fn setup<S: Socket, T>(
     let mut setup = Setup {
         socket,
         reader: ReplyReader::new(settings.max_response_size),
-        handshake: Handshake::new(settings.handshake.clone()),
+        handshake: Handshake::new(HandshakeOptions { nonce: nonce()?, ..settings.handshake.clone() }),
         settings,
         setup_deadline: deadline,
         round_trip: Duration::MAX,
@@ -262,6 +263,14 @@ impl<S: Socket, T> Setup<'_, S, T> {
             self.reports.send(Report::Log(lines));
         }
     }
+}
+
+/// A nonce of this connection's own (RFC 5802 §5.1).
+fn nonce() -> Result<String> {
+    let mut bytes = [0; 18];
+    aws_lc_rs::rand::fill(&mut bytes)
+        .map_err(|_| Error::new(Code::Internal, "No randomness to be had").at(Phase::Connect).fatal())?;
+    Ok(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes))
 }
 
 /// Waits until the connection is to be dropped; other orders come too early and are not given yet.

@@ -374,6 +374,10 @@ impl Handshake {
 
     fn begin(&mut self, method: Mechanism, secret: Secret, renewed: bool) -> Result<Step> {
         let user = self.options.credentials.as_ref().map(|c| c.user.clone()).unwrap_or_default();
+        if user.contains('\0') || secret.expose().contains('\0') {
+            // It would end a field of PLAIN, and no server takes it (RFC 4616 §2).
+            return Err(api_auth("Credentials must not contain NUL".to_owned()));
+        }
         let (host, port) = &self.options.server;
         let token = method.takes_token().then(|| secret.clone());
         let (exchange, initial) = Exchange::new(method, &user, secret, &self.options.nonce, (host, *port));

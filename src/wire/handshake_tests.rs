@@ -189,6 +189,16 @@ fn every_refusal_has_the_code_command_and_text_nodemailer_gives() {
 }
 
 #[test]
+fn credentials_with_nul_are_never_sent() {
+    let mut options = with_login(None);
+    options.credentials.as_mut().unwrap().user = "user\0admin".into();
+    let mut machine = Handshake::new(options);
+    let (written, step) = run(&mut machine, &["220 hi", "250-mx\n250 AUTH PLAIN LOGIN"]);
+    assert_eq!(written, "EHLO me.example\r\n");
+    assert_eq!(step.unwrap_err().code(), Code::Auth);
+}
+
+#[test]
 fn a_refused_token_is_renewed_once() {
     let mut options = with_login(None);
     options.credentials.as_mut().unwrap().oauth2 = true;

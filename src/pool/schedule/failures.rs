@@ -185,7 +185,9 @@ impl Schedule {
             let lesson = self.learned.too_many_connections(self.others(connection.id), now);
             self.tell_lesson(lesson);
         }
-        let is_login = matches!(error.code(), Code::Auth | Code::NoAuth | Code::OAuth2);
+        // A temporary refusal says nothing about the password.
+        let temporary = error.reply_code().is_some_and(|code| (400..500).contains(&code));
+        let is_login = !temporary && matches!(error.code(), Code::Auth | Code::NoAuth | Code::OAuth2);
         self.login_works &= !is_login;
         let pause = match hint {
             _ if is_login => LOGIN.after(times),

@@ -272,3 +272,15 @@ fn a_second_report_of_the_same_message_is_not_heard() {
     bed.back(1, 1, broken(), true);
     bed.sees(&["open 1", "send 1 on 1", "sent 1"]);
 }
+
+#[test]
+fn a_login_refused_for_now_does_not_fail_the_queue() {
+    let later = Error::new(Code::Auth, "Invalid login").response("454 4.7.0 later").command("AUTH PLAIN");
+    for (error, all) in [(later.at(Phase::Auth), false), (bad_password(), true)] {
+        let mut bed = Bed::new(PoolOptions { login: true, ..PoolOptions::default() });
+        bed.submit(1..=20);
+        bed.sees(&["open 1"]);
+        bed.end(1, Some(error), false);
+        assert_eq!(count(&bed.seen(), "failed") == 20, all);
+    }
+}
