@@ -157,6 +157,10 @@ function protocol(wanted) {
 
 /** Node's default list where it was changed, by `--tls-cipher-list` or by assignment. */
 function changedDefaultCiphers() {
+  // Bun's list is not the one among its constants, though nobody changed it.
+  if (process.versions.bun) {
+    return undefined;
+  }
   const { defaultCoreCipherList = tls.DEFAULT_CIPHERS } = crypto.constants;
   return tls.DEFAULT_CIPHERS === defaultCoreCipherList ? undefined : tls.DEFAULT_CIPHERS;
 }
