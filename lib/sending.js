@@ -1,5 +1,6 @@
 'use strict';
 
+const { AsyncResource } = require('node:async_hooks');
 const { setImmediate } = require('node:timers');
 const DKIM = require('nodemailer/lib/dkim');
 const MailComposer = require('nodemailer/lib/mail-composer');
@@ -20,14 +21,34 @@ class Sending {
   /**
    * @param {import('./transporter').Transporter} mailer
    * @param {object} mail nodemailer's MailMessage
-   * @param {(err: Error|null, info?: object) => void} done
    */
-  constructor(mailer, mail, done) {
+  constructor(mailer, mail) {
     this.mailer = mailer;
     this.mail = mail;
-    this.done = done;
+    this.signal = null;
+    this.onAbort = null;
     this.settled = false;
-    this.onAbort = () => this.finish(abortError(this.signal));
+    this.resolve = null;
+    this.reject = null;
+    this.callback = null;
+    this.resource = null;
+  }
+
+  /** A promise of what becomes of the message. */
+  promise() {
+    return new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+  }
+
+  /** Tells a callback instead. The engine calls from outside: the caller's context goes with it. */
+  tell(callback) {
+    if (typeof callback !== 'function') {
+      throw Object.assign(new TypeError('The callback must be a function'), { code: 'ERR_INVALID_ARG_TYPE' });
+    }
+    this.callback = callback;
+    this.resource = new AsyncResource('postpool.sendMail', { requireManualDestroy: true });
   }
 
   start() {
@@ -56,6 +77,7 @@ class Sending {
       return false;
     }
     this.signal = signal;
+    this.onAbort = () => this.finish(abortError(signal));
     signal.addEventListener('abort', this.onAbort, { once: true });
     if (signal.aborted) {
       setImmediate(this.onAbort);
@@ -158,9 +180,13 @@ class Sending {
     this.signal?.removeEventListener('abort', this.onAbort);
     if (err) {
       this.mail.releaseStreams();
-      this.done(err, info);
+    }
+    if (this.callback) {
+      this.resource.runInAsyncScope(this.callback, undefined, err || null, info);
+    } else if (err) {
+      this.reject(err);
     } else {
-      this.done(null, info);
+      this.resolve(info);
     }
   }
 }

@@ -183,7 +183,8 @@ impl<S: Socket, T> Driver<'_, S, T> {
                 return Ok(());
             }
         }
-        if self.session.awaits_group() {
+        // Part of a group came alone: the server may hold the rest back until this is acknowledged.
+        if self.session.awaits_reply() && self.session.output().is_empty() {
             self.socket.rearm_quickack();
         }
         Ok(())
@@ -295,6 +296,10 @@ impl<S: Socket, T> Driver<'_, S, T> {
                 (job, prepared.unwrap_or_else(|_| Err(panicked())))
             }
             None => {
+                // One that waits at hand costs nothing but its record.
+                if self.session.in_flight() >= self.rung.window {
+                    return Poll::Pending;
+                }
                 let Some(job) = self.waiting.pop_front() else { return Poll::Pending };
                 if job.message.held_bytes() > PREPARE_INLINE {
                     let message = Arc::clone(&job.message);
@@ -412,7 +417,6 @@ impl<S: Socket, T> Driver<'_, S, T> {
             if let Poll::Ready(Err(error)) = Pin::new(&mut self.socket).poll_flush(cx) {
                 return Poll::Ready(Err(self.write_failed(cx, &error)));
             }
-            self.socket.rearm_quickack();
         }
         Poll::Ready(Ok(()))
     }
@@ -470,7 +474,7 @@ impl<S: Socket, T> Driver<'_, S, T> {
         if self.rung.window < self.rung.proven_window {
             self.rung.window = self.rung.proven_window;
             self.session.set_window(self.rung.window);
-            self.reports.send(Report::Depth(self.rung.window));
+            self.reports.send(Report::Depth(self.rung.depth()));
         }
     }
 

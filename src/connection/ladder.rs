@@ -51,6 +51,14 @@ pub(super) struct Rung {
     pub(super) proven_window: usize,
 }
 
+impl Rung {
+    /// Messages a connection is given at once. Where the envelope of one leaves with the body of
+    /// another, one more waits at hand: what has to be fetched when a reply comes leaves too late.
+    pub(super) fn depth(&self) -> usize {
+        if self.level < 2 { self.window } else { self.window + 1 }
+    }
+}
+
 impl Ladder {
     /// The rung for a connection.
     pub(super) fn choose(&self, server: &Capabilities, asked: Pipelining, round_trip: Duration) -> Rung {
@@ -122,6 +130,7 @@ mod tests {
         ] {
             let rung = Ladder::default().choose(&server(pipelining, chunking), asked, round_trip);
             assert_eq!((rung.level, rung.window), (level, window), "{asked:?}");
+            assert_eq!(rung.depth(), if level < 2 { 1 } else { window + 1 });
         }
     }
 

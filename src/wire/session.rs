@@ -167,11 +167,6 @@ impl Session {
         !self.expected.is_empty()
     }
 
-    /// Whether more than one reply is waited for.
-    pub fn awaits_group(&self) -> bool {
-        self.expected.len() > 1
-    }
-
     /// QUIT was answered, or the server announced that it closes.
     pub fn is_over(&self) -> bool {
         self.closing.is_some() || (self.quit_sent && self.expected.is_empty())
