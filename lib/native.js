@@ -69,7 +69,7 @@ class NativeBackend {
     const { record, data, message } = mail;
     const timeout = data?.timeout > 0 ? Math.ceil(data.timeout) : null;
     if (record) {
-      this.native.send(key, record.json, record.parts, lane, timeout);
+      this.native.send(key, record.text, record.parts, lane, timeout);
       // The engine holds it from here on.
       mail.record = null;
     } else {

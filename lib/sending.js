@@ -104,7 +104,7 @@ class Sending {
       if (mailer.transporter.takesRecords?.() && !mailer._userPlugins.stream?.length) {
         const record = toRecord(mail);
         mailer.transporter.count(record.reason);
-        if (record.json && !mayExceed(record.json, allowedRecipients(mail.data))) {
+        if (record.text && !mayExceed(record.text, allowedRecipients(mail.data))) {
           mail.record = record;
           this.send();
           return;
@@ -209,13 +209,13 @@ function allowedRecipients({ maxRecipients }) {
  * Whether a record could name more recipients than allowed. Every one has an `@` or an entry of its
  * own in it; counting those is cheap, and only a record with too many of them is looked at closely.
  */
-function mayExceed(json, allowed) {
-  if (!allowed || json.length <= allowed) {
+function mayExceed(text, allowed) {
+  if (!allowed || text.length <= allowed) {
     return false;
   }
   const marks = /@|"address":/g;
   let count = 0;
-  while (count <= allowed && marks.test(json)) {
+  while (count <= allowed && marks.test(text)) {
     count++;
   }
   return count > allowed;
