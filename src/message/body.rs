@@ -43,7 +43,7 @@ pub(super) fn whole(
 fn expected_len(piece: &Piece, parts: &[Part]) -> usize {
     match piece {
         Piece::Frame(range) => range.len(),
-        Piece::Content(source, transfer) => transfer.expected_len(source.octets(parts).len()),
+        Piece::Content(source, transfer) => transfer.expected_len(source.octets(parts)),
     }
 }
 

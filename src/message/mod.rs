@@ -34,8 +34,8 @@ use stream::Outgoing;
 /// A value beside the record.
 #[derive(Clone, Debug)]
 pub enum Part {
-    /// A string.
-    Text(String),
+    /// A string in UTF-8.
+    Text(Bytes),
     /// A string in UTF-16, lone surrogates allowed: copied faster than it is converted.
     Wide(Box<[u16]>),
     /// A `Buffer`.
@@ -45,8 +45,7 @@ pub enum Part {
 impl Part {
     fn octets(&self) -> &[u8] {
         match self {
-            Self::Text(text) => text.as_bytes(),
-            Self::Bytes(bytes) => bytes,
+            Self::Text(bytes) | Self::Bytes(bytes) => bytes,
             Self::Wide(_) => &[],
         }
     }
@@ -61,7 +60,7 @@ impl Part {
 
     fn in_utf8(&self) -> Self {
         match self {
-            Self::Wide(units) => Self::Text(text::from_utf16(units)),
+            Self::Wide(units) => Self::Text(text::from_utf16(units).into()),
             _ => self.clone(),
         }
     }

@@ -173,7 +173,7 @@ proptest! {
         let content = file.repeat(repeat);
         let mut from_file = with_attachment(json!({ "file": "x" }), transfer, newline);
         let mut from_memory = with_attachment(json!({ "part": 1 }), transfer, newline);
-        let mut parts = vec![Part::Text(String::new()), Part::Bytes(content.clone().into())];
+        let mut parts = vec![Part::Text(Bytes::new()), Part::Bytes(content.clone().into())];
         if signed {
             parts[0] = sign(&mut from_memory);
             sign(&mut from_file);
