@@ -14,12 +14,12 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::deadline::Deadline;
-use super::delivery::{Delivery, OpenBody};
+use super::delivery::Delivery;
 use super::ladder::{Ladder, Rung};
 use super::setup::{Connected, timeout};
 use super::{Job, Order, Reports, Settings, Socket};
 use crate::error::{Code, Error, Result};
-use crate::mail::Prepared;
+use crate::mail::{Body, Prepared};
 use crate::wire::{Capabilities, ReplyReader, Session, SessionOptions};
 
 mod orders;
@@ -100,7 +100,7 @@ struct Driver<'a, S, T> {
     /// What is in the session's window, by the session's number for the part.
     deliveries: Vec<(u64, Delivery)>,
     next_sequence: u64,
-    body: Option<(u64, OpenBody)>,
+    body: Option<(u64, Body)>,
     buffer: Box<[u8]>,
     deadline: Deadline,
     asked_to_quit: bool,

@@ -21,7 +21,7 @@ pub(super) struct Layout {
 }
 
 /// A stretch of a message.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Piece {
     /// Octets of the frame.
     Frame(Range<usize>),

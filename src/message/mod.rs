@@ -50,6 +50,14 @@ impl Part {
         }
     }
 
+    /// A share in the value's octets.
+    fn bytes(&self) -> Bytes {
+        match self {
+            Self::Text(bytes) | Self::Bytes(bytes) => bytes.clone(),
+            Self::Wide(_) => Bytes::new(),
+        }
+    }
+
     /// Octets the value takes while the message waits.
     fn held(&self) -> usize {
         match self {
@@ -107,9 +115,16 @@ impl Message for Recorded {
         let parts: Arc<[Part]> = self.parts.iter().map(Part::in_utf8).collect();
         let layout = layout::lay_out(&record, root, &parts);
         let signer = record.dkim.as_ref().map(|options| Signer::new(options, &parts)).transpose()?;
+        // A signature stands before the body it is made of, and new line ends change the length.
+        let is_verbatim = signer.is_none() && record.newline.is_none();
+        let composed = |layout, signer| {
+            let assembly = Assembly::new(layout, Arc::clone(&parts), Arc::clone(&self.files));
+            Body::Composed(Box::new(Outgoing::new(assembly, signer, record.newline)))
+        };
         let body = if has_files(&layout) {
-            let assembly = Assembly::new(layout, parts, Arc::clone(&self.files));
-            Body::Chunks(Box::new(Outgoing::new(assembly, signer, record.newline)))
+            composed(layout, signer)
+        } else if is_verbatim && body::has_large(&layout, &parts) {
+            composed(body::all_but_large(&layout, &parts), None)
         } else {
             Body::Whole(body::whole(&layout, &parts, signer.as_ref(), record.newline)?.into())
         };

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use super::{Driver, End, Socket};
-use crate::connection::delivery::{Delivery, OpenBody};
+use crate::connection::delivery::Delivery;
 use crate::connection::{Job, Undelivered};
 use crate::error::{Code, Error, Phase, Result};
-use crate::mail::Prepared;
+use crate::mail::{Body, Lines, Prepared};
 use crate::wire::closed_unexpectedly;
 
 /// Octets waiting to be written above which no more body is taken.
@@ -93,12 +93,12 @@ impl<S: Socket, T> Driver<'_, S, T> {
     /// Hands the session the next piece of the open body; gives whether more may come.
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool>> {
         match &mut self.body {
-            Some((_, OpenBody::Whole(bytes))) => {
+            Some((_, Body::Whole(bytes))) => {
                 let piece = bytes.split_to(bytes.len().min(PIECE));
                 self.session.write_body(&piece);
                 Poll::Ready(Ok(!bytes.is_empty()))
             }
-            Some((_, OpenBody::Chunks(source))) => {
+            Some((_, Body::Chunks(source))) => {
                 let Some(piece) = ready!(source.poll_chunk(cx)).transpose()? else {
                     return Poll::Ready(Ok(false));
                 };
@@ -106,11 +106,19 @@ impl<S: Socket, T> Driver<'_, S, T> {
                 self.session.write_body(&piece);
                 Poll::Ready(Ok(true))
             }
+            Some((_, Body::Composed(composer))) => {
+                self.session.compose_body(|out| match composer.poll_compose(cx, out) {
+                    Poll::Ready(Some(Ok(lines))) => (lines, Poll::Ready(Ok(true))),
+                    Poll::Ready(Some(Err(error))) => (Lines::Any, Poll::Ready(Err(error))),
+                    Poll::Ready(None) => (Lines::Any, Poll::Ready(Ok(false))),
+                    Poll::Pending => (Lines::Any, Poll::Pending),
+                })
+            }
             None => Poll::Pending,
         }
     }
 
-    fn open_body(&mut self, sequence: u64) -> Result<OpenBody> {
+    fn open_body(&mut self, sequence: u64) -> Result<Body> {
         match self.deliveries.iter_mut().find(|(open, _)| *open == sequence) {
             Some((_, delivery)) => delivery.open_body(),
             // It was given up after its envelope left: its caller knows already.

@@ -1,6 +1,7 @@
 //! The body of the message that is being written: behind DATA as a stream, by BDAT in chunks.
 
 use crate::error::Error;
+use crate::mail::Lines;
 
 use super::super::command::Command;
 use super::super::transaction::{Stage, Transaction};
@@ -21,13 +22,36 @@ impl Session {
 
     /// A piece of the body that [`wants_body`](Self::wants_body) asks for.
     pub fn write_body(&mut self, piece: &[u8]) {
+        let encoder = &mut self.encoder;
         if self.options.chunking {
-            self.encoder.encode(piece, &mut self.chunk);
-            if self.chunk.len() >= CHUNK_SIZE {
-                self.flush_chunk(false);
-            }
+            encoder.encode(piece, &mut self.chunk);
         } else {
-            self.out.put(|out| self.encoder.encode(piece, out));
+            self.out.put(|out| encoder.encode(piece, out));
+        }
+        self.body_written();
+    }
+
+    /// As [`write_body`](Self::write_body), for a piece that `compose` appends, if there is one; it
+    /// says what is known of its lines. What else it gives is handed on.
+    pub fn compose_body<R>(&mut self, compose: impl FnOnce(&mut Vec<u8>) -> (Lines, R)) -> R {
+        let encoder = &mut self.encoder;
+        let before = encoder.written();
+        let write = |out: &mut Vec<u8>| {
+            let start = out.len();
+            let (lines, result) = compose(out);
+            encoder.settle(out, start, lines);
+            result
+        };
+        let result = if self.options.chunking { write(&mut self.chunk) } else { self.out.put(write) };
+        if self.encoder.written() > before {
+            self.body_written();
+        }
+        result
+    }
+
+    fn body_written(&mut self) {
+        if self.options.chunking && self.chunk.len() >= CHUNK_SIZE {
+            self.flush_chunk(false);
         }
         if let Some(transaction) = self.sending_mut() {
             transaction.body_begun = true;

@@ -37,6 +37,10 @@ impl Outgoing {
             self.buffer.clear();
             self.written = 0;
             self.buffer.shrink_to(KEPT);
+        } else if self.written >= KEPT {
+            // A peer that is always a little behind must not make the buffer as long as the body.
+            self.buffer.drain(..self.written);
+            self.written = 0;
         }
     }
 
@@ -50,10 +54,11 @@ impl Outgoing {
         self.position - self.pending().len() as u64
     }
 
-    pub(super) fn put(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+    pub(super) fn put<R>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> R) -> R {
         let before = self.buffer.len();
-        write(&mut self.buffer);
+        let result = write(&mut self.buffer);
         self.position += (self.buffer.len() - before) as u64;
+        result
     }
 
     pub(super) fn command(&mut self, command: &Command<'_>) {
