@@ -156,7 +156,7 @@ fn push_name(name: &str, forced: Option<Encoding>, out: &mut String) {
     } else if name.bytes().all(|b| (0x20..0x7f).contains(&b)) {
         out.push_str(&quoted(name));
     } else {
-        out.push_str(&word::encode(name, forced.unwrap_or_else(|| preferred(name))));
+        out.push_str(&word::encode(name, forced.unwrap_or_else(|| preferred(name.as_bytes()))));
     }
 }
 

@@ -36,18 +36,13 @@ fn prepare(record: &Value, parts: Vec<Part>, file: &[u8]) -> Result<Prepared> {
     Recorded::new(record.to_string(), parts, Arc::new(Fake(chunks))).prepare()
 }
 
-fn octets(body: Body) -> Result<Vec<u8>> {
-    match body {
-        Body::Whole(bytes) => Ok(bytes.to_vec()),
-        Body::Chunks(mut chunks) => {
-            let mut out = Vec::new();
-            let mut cx = Context::from_waker(Waker::noop());
-            while let Poll::Ready(Some(chunk)) = chunks.poll_chunk(&mut cx) {
-                out.extend_from_slice(&chunk?);
-            }
-            Ok(out)
-        }
+fn octets(mut body: Body) -> Result<Vec<u8>> {
+    let mut out = Vec::new();
+    let mut cx = Context::from_waker(Waker::noop());
+    while let Poll::Ready(Some(stretch)) = body.poll_octets(&mut cx, &mut out) {
+        stretch?;
     }
+    Ok(out)
 }
 
 fn message(root: Value) -> Value {
@@ -163,7 +158,7 @@ proptest! {
         let content = file.repeat(repeat);
         let mut from_file = with_attachment(json!({ "file": "x" }), transfer, newline);
         let mut from_memory = with_attachment(json!({ "part": 1 }), transfer, newline);
-        let mut parts = vec![Part::Text(String::new()), Part::Bytes(content.clone().into())];
+        let mut parts = vec![Part::Text(Bytes::new()), Part::Bytes(content.clone().into())];
         if signed {
             parts[0] = sign(&mut from_memory);
             sign(&mut from_file);

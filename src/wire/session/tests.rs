@@ -1,8 +1,11 @@
 //! Scripts of replies against the session: what leaves together, and what each message is told.
 
-use super::*;
-use crate::wire::transaction::Failure;
 use proptest::prelude::*;
+
+use super::body::PUSH_LIMIT;
+use super::*;
+use crate::error::{Phase, Result};
+use crate::wire::reply::Reply;
 
 fn options(pipelining: bool, chunking: bool, window: usize) -> SessionOptions {
     SessionOptions { lmtp: false, pipelining, chunking, window, log: false }
@@ -51,8 +54,6 @@ fn outcomes(session: &mut Session) -> Vec<String> {
     }
     seen
 }
-
-use crate::error::Phase;
 
 #[test]
 fn without_pipelining_each_command_waits_for_its_reply() {
