@@ -64,7 +64,7 @@ const CASES = [
   send('recipients-1000', 'recipients-1000', KIT, { grownFrom: 'recipients-10' }),
   send('tls', 'small', { ...KIT, tls: true }, { quick: true }),
   send('starttls', 'small', { ...KIT, starttls: true }),
-  send('max-messages-1', 'small', SMTP_SINK, { messages: 2000, transport: { maxMessages: 1 } }),
+  send('max-messages-1', 'small', SMTP_SINK, { messages: 2000, warmUp: 1000, transport: { maxMessages: 1 } }),
   send('refused', 'refused', { ...KIT, refuse: 'refused-*' }),
   send('delayed-ack', 'small', { ...KIT, nagle: true }, { messages: 500 }),
   send('smtp-server', 'small', { kind: 'smtp-server' }, { messages: 4000 }),

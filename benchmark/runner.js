@@ -98,9 +98,23 @@ async function watchDelay(sender, count) {
   return { delay: Math.max(0, delay.percentile(99) / 1e6 - PERIOD) };
 }
 
-process.once('message', async ({ library, workload, transport, warmUp, messages, watched, depth, burst }) => {
+/** Sends to a quick server first, so that the code is compiled also where few messages are measured. */
+async function rehearse(job) {
+  const { messages, transport } = job.rehearsal;
+  const { transporter, sender } = prepare({ ...job, transport });
+  await sender.send(messages);
+  transporter.close();
+}
+
+function prepare({ library, workload, transport, ...shape }) {
   const transporter = LIBRARIES[library]().createTransport({ pool: true, ...transport });
-  const sender = new Sender(transporter, WORKLOADS[workload].make(), { depth, burst });
+  return { transporter, sender: new Sender(transporter, WORKLOADS[workload].make(), shape) };
+}
+
+process.once('message', async (job) => {
+  const { rehearsal, warmUp, messages, watched } = job;
+  if (rehearsal) await rehearse(job);
+  const { transporter, sender } = prepare(job);
   // Connections are open and the code is warm before the clock starts.
   await sender.send(warmUp);
   const figures = {

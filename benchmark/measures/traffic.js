@@ -13,6 +13,7 @@ const WARM_UP_SHARE = 0.1;
 const WARM_UP_LEAST = 20;
 const WARM_UP_MOST = 2000;
 const WATCHED_SHARE = 0.2;
+const REHEARSAL = 2000;
 // A sink's count may arrive a little after its last reply.
 const COUNT_PATIENCE = 100;
 const COUNT_PAUSE = 10;
@@ -20,19 +21,27 @@ const COUNT_PAUSE = 10;
 const BYTES_TOLERANCE = 0.01;
 const BYTES_SLACK = 16;
 
+/** The same sink without what makes it slow on purpose, or `null` if there is nothing of that kind. */
+function quickVersion({ rtt, nagle, ...quick }) {
+  return rtt || nagle ? quick : null;
+}
+
 /** What one library is asked to do in one case. */
-function jobFor(one, sink, scale) {
+function jobFor(one, { sink, quick }, scale) {
+  const shape = { maxConnections: one.connections, ...one.transport };
   const workload = WORKLOADS[one.workload];
   const messages = Math.max(1, Math.round((one.messages ?? workload.messages) * scale));
   const usual = Math.min(WARM_UP_MOST, Math.max(WARM_UP_LEAST, Math.round(messages * WARM_UP_SHARE)));
   const { burst } = workload;
+  const fixed = one.warmUp ?? workload.warmUp;
   return {
     workload: one.workload,
     messages,
-    warmUp: workload.warmUp ? Math.max(1, Math.round(workload.warmUp * scale)) : usual,
+    warmUp: fixed ? Math.max(1, Math.round(fixed * scale)) : usual,
     watched: one.sink.rtt === undefined && !burst ? Math.ceil(messages * WATCHED_SHARE) : 0,
     ...(burst ? { burst: Math.min(burst, messages) } : { depth: workload.depth * one.connections }),
-    transport: { ...sink.transport, maxConnections: one.connections, ...one.transport },
+    transport: { ...sink.transport, ...shape },
+    ...(quick && { rehearsal: { transport: { ...quick.transport, ...shape }, messages: REHEARSAL } }),
   };
 }
 
@@ -102,7 +111,9 @@ function compareBytes(rounds) {
 async function traffic(one, scale) {
   const workload = WORKLOADS[one.workload];
   const sink = await startSink(one.sink);
-  const job = jobFor(one, sink, scale);
+  const quicker = quickVersion(one.sink);
+  const quick = quicker && (await startSink(quicker));
+  const job = jobFor(one, { sink, quick }, scale);
   const { warmUp, messages, watched, depth, burst } = job;
   const withCeiling = hasCeiling({ ...workload, sink: one.sink }) && findProgram(CEILING);
   let size;
@@ -120,7 +131,10 @@ async function traffic(one, scale) {
       return figures;
     },
     verify: compareBytes,
-    stop: () => sink.stop(),
+    async stop() {
+      await sink.stop();
+      await quick?.stop();
+    },
   };
 }
 
