@@ -37,7 +37,7 @@ function remarks({ grownFrom, workload, summary }) {
   const { growth, ratios } = summary;
   return [
     ratios.share !== undefined &&
-      `  postpool reaches ${Math.round(ratios.share * 100)} % of ${CEILING}, which composes nothing`,
+      `  postpool reaches ${Math.round(ratios.share * 100)} % of ${CEILING}, which composes nothing and waits for each reply`,
     growth &&
       `  ${grownBy} costs ${growth.postpool.toFixed(2)} times the CPU time it costs in ${grownFrom} ` +
         `(nodemailer ${growth.nodemailer.toFixed(2)})`,

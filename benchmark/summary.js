@@ -26,7 +26,9 @@ function summarise({ rounds }) {
   const summary = Object.fromEntries(contenders.map((name) => [name, over(rounds, name, median)]));
   const ranges = Object.fromEntries(contenders.map((name) => [name, over(rounds, name, range)]));
   const { nodemailer, postpool } = summary;
-  const compared = Object.keys(nodemailer).filter((name) => FIGURES[name].more !== undefined);
+  const compared = Object.keys(nodemailer).filter(
+    (name) => name in postpool && FIGURES[name].more !== undefined,
+  );
   const ratios = compared.map((name) => [name, quotient(name, nodemailer[name], postpool[name])]);
   const ceiling = summary[CEILING];
   return {

@@ -17,12 +17,13 @@ function once(target) {
 }
 
 /** How long a library takes to load, and how large the addon is. */
-function load() {
+function load(_one, scale) {
   const addon = findAddon(ROOT);
-  const times = (target) => Array.from({ length: PROCESSES }, () => once(target));
+  const processes = Math.ceil(PROCESSES * scale);
+  const times = (target) => Array.from({ length: processes }, () => once(target));
   return {
     contenders: Object.keys(TARGETS),
-    facts: {},
+    facts: { processes },
     run: async (library) => ({
       load: median(times(TARGETS[library])),
       ...(library === 'postpool' && { addon: fs.statSync(addon).size }),
