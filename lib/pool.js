@@ -5,6 +5,7 @@ const { setImmediate, setTimeout, clearTimeout } = require('node:timers');
 const shared = require('nodemailer/lib/shared');
 const wellKnown = require('nodemailer/lib/well-known');
 const { Accounts } = require('./accounts');
+const { addon } = require('./addon');
 const { engineOptions, resizeOptions } = require('./options');
 const { NativeBackend } = require('./native');
 const { NodemailerBackend } = require('./nodemailer-backend');
@@ -96,7 +97,9 @@ class Pool extends EventEmitter {
   }
 
   nativeOptions() {
-    return engineOptions(this.options, this.mailer || { transporter: this });
+    const options = engineOptions(this.options, this.mailer || { transporter: this });
+    const { missing } = options.fallback ? {} : addon();
+    return missing ? { fallback: missing } : options;
   }
 
   /** A proxy, as a URL and as nodemailer's way through it. */
