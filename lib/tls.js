@@ -45,6 +45,8 @@ const READ = new Set([
 const WITHOUT_EFFECT = new Set([
   ...['honorCipherOrder', 'sessionTimeout', 'ticketKeys', 'requestCert', 'sessionIdContext'],
   ...['handshakeTimeout', 'minDHSize', 'requestOCSP'],
+  // nodemailer's own options in the wrong place, and a misspelt one: Node's TLS knows none of them.
+  ...['secure', 'secureConnection', 'ignoreTLS', 'requireTLS', 'opportunisticTLS', 'rejectUnauthorize'],
 ]);
 
 /** `secureOptions` that forbid what the engine does not do anyway. */
