@@ -26,7 +26,7 @@ const manifestOf = (folder) => JSON.parse(fs.readFileSync(path.join(folder, 'pac
  * @returns {Promise<{main: string, fitting: string, others: string[]}>} folders of packages
  */
 async function stage(folder) {
-  const { files, napi } = manifestOf(HOME);
+  const { files, napi, scripts } = manifestOf(HOME);
   for (const name of ['package.json', 'README.md', 'LICENSE', 'npm', ...files]) {
     fs.cpSync(path.join(HOME, name), path.join(folder, name), { recursive: true });
   }
@@ -39,8 +39,8 @@ async function stage(folder) {
     if (name === addon) fs.copyFileSync(path.join(HOME, addon), target);
     else fs.writeFileSync(target, 'for another platform');
   }
-  const flags = ['-t', 'npm', '--no-gh-release', '--skip-optional-publish'];
-  await execute(process.execPath, [NAPI, 'prepublish', ...flags], { cwd: folder });
+  const [, ...command] = scripts.prepublishOnly.split(' ');
+  await execute(process.execPath, [NAPI, ...command, '--skip-optional-publish'], { cwd: folder });
   const [fitting] = platforms.filter((name) => addon.includes(`.${name}.`));
   const at = (name) => path.join(folder, 'npm', name);
   const others = platforms.filter((name) => name !== fitting).map(at);
