@@ -1,6 +1,7 @@
 'use strict';
 
 const { setImmediate } = require('node:timers');
+const { addon } = require('./addon');
 const { abortError, describe, localError, toError } = require('./errors');
 const { Feeder } = require('./feeder');
 const { IdleMirror } = require('./idle');
@@ -462,8 +463,7 @@ function tokensFor(owner) {
 /** Starts an engine that does not keep its backend from being collected. */
 function start(backend, { json, tls, proxyTls }) {
   const target = new WeakRef(backend);
-  // Loaded with the first pool: an application that only requires the package pays nothing.
-  const { Engine } = require('../binding.js');
+  const { Engine } = addon();
   const engine = new Engine(json, tls, proxyTls ?? null, (batch) => {
     // One batch a turn of the event loop: whatever else waits for its turn gets it.
     setImmediate(next);

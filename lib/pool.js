@@ -3,8 +3,10 @@
 const { EventEmitter } = require('node:events');
 const { setImmediate, setTimeout, clearTimeout } = require('node:timers');
 const shared = require('nodemailer/lib/shared');
+const { default: SMTPPool } = require('nodemailer/lib/smtp-pool');
 const wellKnown = require('nodemailer/lib/well-known');
 const { Accounts } = require('./accounts');
+const { addon } = require('./addon');
 const { Job } = require('./job');
 const { engineOptions, resizeOptions } = require('./options');
 const { NativeBackend } = require('./native');
@@ -14,11 +16,17 @@ const { Tally } = require('./tally');
 const { Watch } = require('./watch');
 const { version } = require('../package.json');
 
+/** nodemailer's pool in kind, for those who ask by `instanceof`; its constructor is not run. */
+function Kind() {
+  return Reflect.construct(EventEmitter, [], new.target);
+}
+Kind.prototype = SMTPPool.prototype;
+
 /**
  * The transport: nodemailer's SMTPPool in form, with the native engine behind it. Where the options
  * ask for something only Node's own sockets can do, nodemailer's pool works behind the same face.
  */
-class Pool extends EventEmitter {
+class Pool extends Kind {
   /**
    * @param {object|string} options nodemailer's pool options and postpool's own, or a URL
    * @param {Pool} [parent] the pool this one serves an account of
@@ -97,7 +105,9 @@ class Pool extends EventEmitter {
   }
 
   nativeOptions() {
-    return engineOptions(this.options, this.mailer || { transporter: this });
+    const options = engineOptions(this.options, this.mailer || { transporter: this });
+    const { missing } = options.fallback ? {} : addon();
+    return missing ? { fallback: missing } : options;
   }
 
   /** A proxy, as a URL and as nodemailer's way through it. */
@@ -127,8 +137,10 @@ class Pool extends EventEmitter {
   /** Whether messages may be handed over as records rather than composed. */
   takesRecords() {
     const { logger, debug } = this.options;
-    // Under `debug` the log shows every line of a message; nodemailer's composer makes them here.
-    return this.start().engine === 'native' && !(logger && debug);
+    // Under `debug` the log shows every line of a message, and a `send` that somebody put around this
+    // one may look into it; nodemailer's composer makes it here.
+    const wrapped = this.send !== Pool.prototype.send;
+    return this.start().engine === 'native' && !wrapped && !(logger && debug);
   }
 
   /**

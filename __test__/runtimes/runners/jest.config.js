@@ -1,0 +1,3 @@
+'use strict';
+
+module.exports = { testMatch: ['**/*.case.js'], testEnvironment: 'node', transform: {} };
