@@ -39,7 +39,7 @@ pub(super) async fn setup<S: Socket, T>(
     let mut setup = Setup {
         socket,
         reader: ReplyReader::new(settings.max_response_size),
-        handshake: Handshake::new(HandshakeOptions { nonce: nonce()?, ..settings.handshake.clone() }),
+        handshake: Handshake::new(HandshakeOptions { nonce: nonce(settings)?, ..settings.handshake.clone() }),
         settings,
         setup_deadline: deadline,
         round_trip: Duration::MAX,
@@ -265,8 +265,12 @@ impl<S: Socket, T> Setup<'_, S, T> {
     }
 }
 
-/// A nonce of this connection's own (RFC 5802 §5.1).
-fn nonce() -> Result<String> {
+/// A nonce of this connection's own (RFC 5802 §5.1), where it may need one: the first randomness
+/// of a process takes milliseconds to gather.
+fn nonce(settings: &Settings) -> Result<String> {
+    if settings.handshake.credentials.is_none() {
+        return Ok(String::new());
+    }
     let mut bytes = [0; 18];
     aws_lc_rs::rand::fill(&mut bytes)
         .map_err(|_| Error::new(Code::Internal, "No randomness to be had").at(Phase::Connect).fatal())?;

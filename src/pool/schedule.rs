@@ -188,7 +188,7 @@ impl Schedule {
 
     /// Gives out everything that can go on now. Call after every batch of inputs.
     pub(super) fn advance(&mut self, now: Instant) {
-        if let Some(at) = self.learned.recover(self.options.max_connections, now) {
+        if let Some(at) = self.learned.recover(self.options.max_connections + 1, now) {
             self.timers.insert((at, Timer::Wake));
         }
         let held_back = !self.paused && self.dispatch(now);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Action, CloseReason, Place, Schedule, Timer};
+use super::{Action, CloseReason, Connection, Place, Schedule, Timer};
 use crate::connection::{self, ConnectionId, Order, Undelivered};
 use crate::mail::Receipt;
 use crate::pool::PoolEvent;
@@ -35,10 +35,18 @@ impl Schedule {
     /// several. One that is busy takes another only if no new connection will be free for it.
     fn pick(&self) -> Option<ConnectionId> {
         let limited = self.is_limited();
-        let usable = self.connections.values().filter(|connection| connection.takes_more(limited));
+        // One that was made ahead of time waits until those that leave are done.
+        let full = self.working() >= self.options.max_connections;
+        let has_room = |c: &&Connection| c.takes_more(limited) && !(full && c.in_flight.is_empty());
+        let usable = self.connections.values().filter(has_room);
         let best = usable.min_by_key(|connection| (connection.in_flight.len(), connection.id))?;
         let spare = || self.lanes.len() > self.connecting() + self.may_open();
         (best.in_flight.is_empty() || spare()).then_some(best.id)
+    }
+
+    /// Connections with messages in flight.
+    fn working(&self) -> usize {
+        self.connections.values().filter(|connection| !connection.in_flight.is_empty()).count()
     }
 
     /// Whether a message must start when it is handed out, not later.
