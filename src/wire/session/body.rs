@@ -15,13 +15,15 @@ impl Session {
     /// The message whose body may be written now.
     pub fn wants_body(&self) -> Option<u64> {
         let transaction = self.sending()?;
-        let open = transaction.stage == Stage::Body && (!self.options.chunking || self.may_push(transaction));
+        let open = transaction.stage == Stage::Body && (!transaction.chunked || self.may_push(transaction));
         open.then_some(transaction.id)
     }
 
     /// A piece of the body that [`wants_body`](Self::wants_body) asks for.
     pub fn write_body(&mut self, piece: &[u8]) {
-        if self.options.chunking {
+        let Some(transaction) = self.sending_mut() else { return };
+        transaction.body_begun = true;
+        if transaction.chunked {
             self.encoder.encode(piece, &mut self.chunk);
             if self.chunk.len() >= CHUNK_SIZE {
                 self.flush_chunk(false);
@@ -29,15 +31,12 @@ impl Session {
         } else {
             self.out.put(|out| self.encoder.encode(piece, out));
         }
-        if let Some(transaction) = self.sending_mut() {
-            transaction.body_begun = true;
-        }
     }
 
     /// The body is complete.
     pub fn end_body(&mut self) {
-        let Some(id) = self.sending().map(|transaction| transaction.id) else { return };
-        if self.options.chunking {
+        let Some((id, chunked)) = self.sending().map(|t| (t.id, t.chunked)) else { return };
+        if chunked {
             self.encoder.finish(&mut self.chunk);
             self.flush_chunk(true);
         } else {
@@ -45,12 +44,19 @@ impl Session {
         }
         let (end_at, size) = (self.out.position(), self.encoder.written());
         self.expect(Expect::End(id));
-        // Nobody knows yet whether the server took this one; a server that did not may keep it open.
-        self.dirty = self.options.chunking && self.options.pipelining;
+        let nothing_waits = self.options.chunking && self.options.pipelining;
+        let marked = chunked && nothing_waits;
         if let Some(transaction) = self.sending_mut() {
             transaction.end_at = Some(end_at);
             transaction.wire_size = size;
+            transaction.marked = marked;
             transaction.stage = Stage::Ended;
+        }
+        // Nobody knows yet whether the server took this one; a server that did not may keep it open.
+        self.dirty = nothing_waits && !marked;
+        if marked {
+            self.out.command(&Command::Rset);
+            self.expect(Expect::Mark(id));
         }
         self.pump();
     }
@@ -58,14 +64,14 @@ impl Session {
     /// The body cannot be completed. Gives whether the connection can go on: a chunked body can be
     /// dropped by RSET (RFC 3030 §2), one behind DATA cannot.
     pub fn abort_body(&mut self, error: Error) -> bool {
-        let Some(id) = self.sending().map(|transaction| transaction.id) else { return true };
+        let Some((id, chunked)) = self.sending().map(|t| (t.id, t.chunked)) else { return true };
         self.remove(id, error);
         self.chunk.clear();
         self.dirty = true;
-        if self.options.chunking {
+        if chunked {
             self.pump();
         }
-        self.options.chunking
+        chunked
     }
 
     /// Whether a chunked body may be pushed: a small one at once, a large one when somebody takes it.
