@@ -88,7 +88,7 @@ function check({ cases }) {
 }
 
 function setFloors({ cases }) {
-  const floors = floorsFrom(cases, JSON.parse(fs.readFileSync(FLOORS, 'utf8')));
+  const floors = floorsFrom(cases, JSON.parse(fs.readFileSync(FLOORS, 'utf8')), goals);
   fs.writeFileSync(FLOORS, `${JSON.stringify(floors, null, 2)}\n`);
 }
 
