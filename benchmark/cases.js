@@ -24,6 +24,10 @@ const queued = (messages) => ({
   connections: 5,
 });
 
+// A connection for each message. nodemailer waits 100 ms before it replaces one, unless a `sendMail`
+// comes meanwhile: so all of them at once, as a campaign is sent, and one after the other.
+const ONE_EACH = { transport: { maxMessages: 1 } };
+
 const EXTENSIONS = {
   plain: { pipelining: false },
   pipelining: {},
@@ -64,7 +68,8 @@ const CASES = [
   send('recipients-1000', 'recipients-1000', KIT, { grownFrom: 'recipients-10' }),
   send('tls', 'small', { ...KIT, tls: true }, { quick: true }),
   send('starttls', 'small', { ...KIT, starttls: true }),
-  send('max-messages-1', 'small', SMTP_SINK, { messages: 2000, warmUp: 1000, transport: { maxMessages: 1 } }),
+  send('max-messages-1', 'small', SMTP_SINK, { ...ONE_EACH, messages: 400, burst: 400, warmUp: 100 }),
+  send('max-messages-1-flow', 'small', SMTP_SINK, { ...ONE_EACH, messages: 2000, warmUp: 1000 }),
   send('refused', 'refused', { ...KIT, refuse: 'refused-*' }),
   send('delayed-ack', 'small', { ...KIT, nagle: true }, { messages: 500 }),
   send('smtp-server', 'small', { kind: 'smtp-server' }, { messages: 4000 }),

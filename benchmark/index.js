@@ -12,6 +12,7 @@ const { runCase } = require('./compare');
 const { complaints, floorsFrom } = require('./limits');
 const { HELP, UsageError, readOptions } = require('./options');
 const { Progress, duration } = require('./progress');
+const { toMarkdown } = require('./markdown');
 const { merge, readRecord, toRecord, writeRecord } = require('./record');
 const { describeCase, goalTable, table } = require('./report');
 const { withSummaries } = require('./summary');
@@ -87,8 +88,15 @@ function check({ cases }) {
 }
 
 function setFloors({ cases }) {
-  const floors = floorsFrom(cases, JSON.parse(fs.readFileSync(FLOORS, 'utf8')));
+  const floors = floorsFrom(cases, JSON.parse(fs.readFileSync(FLOORS, 'utf8')), goals);
   fs.writeFileSync(FLOORS, `${JSON.stringify(floors, null, 2)}\n`);
+}
+
+/** Charts and tables to look at. */
+async function publish(record, folder) {
+  const charts = await drawCharts(record, folder);
+  fs.writeFileSync(path.join(folder, 'figures.md'), toMarkdown(record, goals));
+  console.log(`\nWritten to ${folder}: figures.md, ${charts.join(', ')}`);
 }
 
 async function main() {
@@ -99,7 +107,7 @@ async function main() {
   const record = options.from ? readEarlier(options.from) : await measure(options, args);
   const wanted = goalTable(goals, record.cases);
   if (wanted.length > 0) console.log(`\nGoals:\n${wanted.join('\n')}`);
-  if (options.charts) console.log(`\nCharts: ${(await drawCharts(record, options.charts)).join(', ')}`);
+  if (options.charts) await publish(record, options.charts);
   if (options.setFloors) setFloors(record);
   if (options.check) check(record);
 }

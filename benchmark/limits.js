@@ -48,21 +48,39 @@ function complaints(floors, cases) {
 }
 
 const FLOOR = 0.77;
-// Elsewhere than on a loaded thread these are all noise, or follow from the others.
+// Elsewhere than on a quiet machine these are noise, or they follow from the others.
 const WITHOUT_FLOOR = new Set(['busy', 'delay', 'memory', 'share']);
 
-/** Floors somewhat below what was measured, the `most` limits as they were. */
-function floorsFrom(cases, floors) {
-  const floor = (value) => Number((value * FLOOR).toPrecision(2));
-  const least = cases.map(({ name, summary }) => [
-    name,
-    Object.fromEntries(
-      Object.entries(summary.ratios)
-        .filter(([figure]) => !WITHOUT_FLOOR.has(figure))
-        .map(([figure, value]) => [figure, floor(value)]),
-    ),
-  ]);
-  return { least: { ...floors.least, ...Object.fromEntries(least) }, most: floors.most };
+const twoDigits = (value) => Number(value.toPrecision(2));
+
+/** An object's values by another rule, without those that it gives nothing for. */
+function mapValues(object, rule) {
+  const entries = Object.entries(object).map(([key, value]) => [key, rule(key, value)]);
+  return Object.fromEntries(entries.filter(([, value]) => value !== undefined));
+}
+
+/**
+ * Limits somewhat looser than what was measured: `least` for every ratio that is no noise, `most`
+ * where there is a goal, which is the limit itself once it is reached. Other cases keep theirs.
+ */
+function floorsFrom(cases, floors, goals) {
+  const least = ({ summary }) =>
+    mapValues(summary.ratios, (figure, value) =>
+      WITHOUT_FLOOR.has(figure) ? undefined : twoDigits(value * FLOOR),
+    );
+  const most = ({ name, summary }) =>
+    mapValues(goals.most[name] ?? {}, (figure, goal) => {
+      const value = VALUES.most(summary, figure);
+      return value > goal ? twoDigits(value / FLOOR) : goal;
+    });
+  const byName = (kind, rule) => {
+    const made = cases.map((one) => [one.name, rule(one)]);
+    return {
+      ...floors[kind],
+      ...Object.fromEntries(made.filter(([, limits]) => Object.keys(limits).length > 0)),
+    };
+  };
+  return { least: byName('least', least), most: byName('most', most) };
 }
 
 module.exports = { compareWith, complaints, describe, floorsFrom };

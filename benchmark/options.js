@@ -16,7 +16,8 @@ be a pattern: 'rtt-*'.
   --json FILE        writes all figures there (default benchmark/results/latest.json)
   --add              keeps the other cases that FILE holds
   --from FILE        measures nothing, takes the figures of an earlier run
-  --charts FOLDER    draws the figures as SVG, and as PNG where rsvg-convert is installed
+  --charts FOLDER    draws the figures as SVG, and as PNG where rsvg-convert is installed, and
+                     writes them as tables
   --check            ends with 1 when a figure is beyond its limit in benchmark/floors.json
   --set-floors       writes limits somewhat below the figures into benchmark/floors.json
   --help             this text

@@ -11,6 +11,7 @@ const { WORKLOADS } = require('./workloads');
 const PERIOD = 1;
 // It sees a delay only between two of its own ticks, so it gets some before and after the work.
 const TICKS = 5 * PERIOD;
+const REHEARSED_AT_ONCE = 100;
 
 /** Sends the messages of a workload one after the other, and counts what came of them. */
 class Sender {
@@ -101,7 +102,7 @@ async function watchDelay(sender, count) {
 /** Sends to a quick server first, so that the code is compiled also where few messages are measured. */
 async function rehearse(job) {
   const { messages, transport } = job.rehearsal;
-  const { transporter, sender } = prepare({ ...job, transport });
+  const { transporter, sender } = prepare({ ...job, transport, burst: undefined, depth: REHEARSED_AT_ONCE });
   await sender.send(messages);
   transporter.close();
 }

@@ -76,7 +76,7 @@ function connections(cases, note) {
     title: 'Messages a second over the connections',
     subtitle: 'Small messages. Logarithmic.',
   };
-  return series.length > 0 && lines({ series, unit: (step) => `${step} connections`, titles, note });
+  return series.length > 0 && lines({ series, unit: String, titles, note });
 }
 
 function memory(cases, note) {

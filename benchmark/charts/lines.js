@@ -20,14 +20,28 @@ function spreadOut(heights) {
   return places;
 }
 
-/** The vertical scale, logarithmic, in whole powers of ten. */
+/** 1, 2 and 5 times the powers of ten, from the last one below the values to the first one above. */
+function stepsAround(values) {
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const first = Math.floor(Math.log10(low));
+  const last = Math.ceil(Math.log10(high));
+  const powers = Array.from({ length: last - first + 1 }, (_, index) => TEN ** (first + index));
+  const steps = powers.flatMap((power) => [power, 2 * power, 5 * power]);
+  const from = steps.findLastIndex((step) => step <= low);
+  return steps.slice(
+    from,
+    Math.max(
+      steps.findIndex((step) => step >= high),
+      from + 1,
+    ) + 1,
+  );
+}
+
+/** The vertical scale, logarithmic. */
 function verticalScale(values) {
-  const low = Math.floor(Math.log10(Math.min(...values)));
-  const high = Math.max(low + 1, Math.ceil(Math.log10(Math.max(...values))));
-  return {
-    y: (value) => TOP + HEIGHT - ((Math.log10(value) - low) / (high - low)) * HEIGHT,
-    powers: Array.from({ length: high - low + 1 }, (_, index) => TEN ** (low + index)),
-  };
+  const steps = stepsAround(values);
+  const [low, span] = [steps[0], Math.log(steps.at(-1) / steps[0])];
+  return { y: (value) => TOP + HEIGHT - (Math.log(value / low) / span) * HEIGHT, steps };
 }
 
 function drawSeries({ name, colour, dash, points }, x, y, place) {
@@ -59,20 +73,25 @@ function lines({ series, unit, titles, note }) {
   const steps = [...new Set(series.flatMap(({ points }) => points.map(([step]) => step)))].sort(
     (a, b) => a - b,
   );
-  const { y, powers } = verticalScale(series.flatMap(({ points }) => points.map(([, value]) => value)));
+  const { y, steps: heights } = verticalScale(
+    series.flatMap(({ points }) => points.map(([, value]) => value)),
+  );
   const gap = (WIDTH - LEFT - RIGHT) / Math.max(1, steps.length - 1);
   const x = (step) => LEFT + steps.indexOf(step) * gap;
   const right = x(steps.at(-1));
   const grid = [
-    ...powers.flatMap((power) => [
+    ...heights.flatMap((height) => [
       line(
         [
-          [LEFT, y(power)],
-          [right, y(power)],
+          [LEFT, y(height)],
+          [right, y(height)],
         ],
         COLOURS.grid,
       ),
-      text(LEFT - 10, y(power) + 4, power.toLocaleString('en'), { 'text-anchor': 'end', fill: COLOURS.note }),
+      text(LEFT - 10, y(height) + 4, height.toLocaleString('en'), {
+        'text-anchor': 'end',
+        fill: COLOURS.note,
+      }),
     ]),
     ...steps.map((step) =>
       text(x(step), TOP + HEIGHT + 22, unit(step), { 'text-anchor': 'middle', fill: COLOURS.note }),
@@ -84,4 +103,4 @@ function lines({ series, unit, titles, note }) {
   return frame(lowest + 40, titles, note, [...grid, ...drawn]);
 }
 
-module.exports = { lines, spreadOut };
+module.exports = { lines, spreadOut, stepsAround };

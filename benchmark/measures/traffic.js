@@ -21,18 +21,18 @@ const COUNT_PAUSE = 10;
 const BYTES_TOLERANCE = 0.01;
 const BYTES_SLACK = 16;
 
-/** The same sink without what makes it slow on purpose, or `null` if there is nothing of that kind. */
-function quickVersion({ rtt, nagle, ...quick }) {
-  return rtt || nagle ? quick : null;
+/** A sink to rehearse with, where something makes the case itself slow on purpose; or `null`. */
+function quickSink({ sink: { rtt, nagle, ...quick }, transport }) {
+  return rtt || nagle || transport ? quick : null;
 }
 
 /** What one library is asked to do in one case. */
 function jobFor(one, { sink, quick }, scale) {
-  const shape = { maxConnections: one.connections, ...one.transport };
+  const maxConnections = one.connections;
   const workload = WORKLOADS[one.workload];
   const messages = Math.max(1, Math.round((one.messages ?? workload.messages) * scale));
   const usual = Math.min(WARM_UP_MOST, Math.max(WARM_UP_LEAST, Math.round(messages * WARM_UP_SHARE)));
-  const { burst } = workload;
+  const burst = one.burst ?? workload.burst;
   const fixed = one.warmUp ?? workload.warmUp;
   return {
     workload: one.workload,
@@ -40,8 +40,8 @@ function jobFor(one, { sink, quick }, scale) {
     warmUp: fixed ? Math.max(1, Math.round(fixed * scale)) : usual,
     watched: one.sink.rtt === undefined && !burst ? Math.ceil(messages * WATCHED_SHARE) : 0,
     ...(burst ? { burst: Math.min(burst, messages) } : { depth: workload.depth * one.connections }),
-    transport: { ...sink.transport, ...shape },
-    ...(quick && { rehearsal: { transport: { ...quick.transport, ...shape }, messages: REHEARSAL } }),
+    transport: { ...sink.transport, maxConnections, ...one.transport },
+    ...(quick && { rehearsal: { transport: { ...quick.transport, maxConnections }, messages: REHEARSAL } }),
   };
 }
 
@@ -111,11 +111,11 @@ function compareBytes(rounds) {
 async function traffic(one, scale) {
   const workload = WORKLOADS[one.workload];
   const sink = await startSink(one.sink);
-  const quicker = quickVersion(one.sink);
+  const quicker = quickSink(one);
   const quick = quicker && (await startSink(quicker));
   const job = jobFor(one, { sink, quick }, scale);
   const { warmUp, messages, watched, depth, burst } = job;
-  const withCeiling = hasCeiling({ ...workload, sink: one.sink }) && findProgram(CEILING);
+  const withCeiling = hasCeiling({ ...workload, ...one }) && findProgram(CEILING);
   let size;
   return {
     contenders: [...Object.keys(LIBRARIES), ...(withCeiling ? [CEILING] : [])],

@@ -1,7 +1,7 @@
 'use strict';
 
 const { svgCharts } = require('../../../benchmark/charts');
-const { spreadOut } = require('../../../benchmark/charts/lines');
+const { spreadOut, stepsAround } = require('../../../benchmark/charts/lines');
 const { toRecord } = require('../../../benchmark/record');
 const { result } = require('./figures');
 
@@ -68,3 +68,22 @@ test('labels that would lie on one another are moved apart', () => {
     ['far', 200],
   ]);
 });
+
+test.each([
+  [
+    [30, 700],
+    [20, 50, 100, 200, 500, 1000],
+  ],
+  [
+    [20, 50],
+    [20, 50],
+  ],
+  [
+    [7, 7],
+    [5, 10],
+  ],
+  [
+    [100, 100],
+    [100, 200],
+  ],
+])('the scale for %j has steps at %j', (values, steps) => expect(stepsAround(values)).toEqual(steps));

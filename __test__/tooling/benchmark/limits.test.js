@@ -83,10 +83,13 @@ describe('limits', () => {
     expect(complaints({ least: {}, most: {} }, [made])).toEqual([expect.stringMatching(/^made: no floor/)]);
   });
 
-  test('new floors lie below what was measured, and leave the others alone', () => {
+  test('new floors lie below what was measured, and leave other cases alone', () => {
     const before = { least: { other: { rate: 2 } }, most: { other: { growth: 1 } } };
-    const { least, most } = floorsFrom([made], before);
-    expect(least).toEqual({ other: { rate: 2 }, made: { rate: 6.2, cpu: 6.2, thread: 6.2 } });
-    expect(most).toEqual(before.most);
+    const wanted = { most: { made: { cpu: 900, thread: 100 }, other: { growth: 1.3 } } };
+    expect(floorsFrom([made], before, wanted)).toEqual({
+      least: { other: { rate: 2 }, made: { rate: 6.2, cpu: 6.2, thread: 6.2 } },
+      // The first goal is reached with 625 µs, the second one is missed with 312.
+      most: { other: { growth: 1 }, made: { cpu: 900, thread: 410 } },
+    });
   });
 });

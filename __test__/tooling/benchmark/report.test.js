@@ -5,6 +5,7 @@ const os = require('node:os');
 const path = require('node:path');
 const { CASES, selectCases } = require('../../../benchmark/cases');
 const { UsageError, readOptions } = require('../../../benchmark/options');
+const { toMarkdown } = require('../../../benchmark/markdown');
 const { Progress, duration } = require('../../../benchmark/progress');
 const { merge, readRecord, toRecord, writeRecord } = require('../../../benchmark/record');
 const { describeCase, goalTable, table } = require('../../../benchmark/report');
@@ -155,6 +156,36 @@ describe('tables', () => {
       expect.stringMatching(/small +cpu +8 +≥ 9 +missed/),
       expect.stringMatching(/small +addon +≤ 6,000,000 +not measured/),
     ]);
+  });
+});
+
+describe('as Markdown', () => {
+  const goals = { least: { small: { rate: 9 } }, most: {} };
+  const loading = {
+    ...result('load', { measure: 'load' }),
+    rounds: [{ nodemailer: { load: 40 }, postpool: { load: 52, addon: 5 * 1024 * 1024 } }],
+  };
+  const queued = {
+    ...result('queued-20000', { measure: 'memory', messages: 20000 }),
+    rounds: [{ nodemailer: { rss: 4000 }, postpool: { rss: 1000 } }],
+  };
+  const markdown = (cases) => toMarkdown(toRecord(cases, { command: 'npm run bench -- x', took: 90 }), goals);
+
+  test('every case is in the tables of its kind', () => {
+    const text = markdown([result('small'), queued, loading]);
+    expect(text).toContain('```sh\nnpm run bench -- x\n```');
+    expect(text).toContain('2 min in all');
+    expect(text).toContain('| `small` | rate | ≥ 9 | 8 | **missed** |');
+    expect(text).toMatch(
+      /\| `small` \| 200 \(100 – 300\) \| 1,600 \(800 – 2,400\) \| 8\.0× \| 3,200 \| 50 % \|/,
+    );
+    expect(text).toContain('| `queued-20000` | 4,000 B | 1,000 B | 4.0× |');
+    expect(text).toContain('12.0 ms more; the addon has 5.0 MB');
+    expect(text).not.toMatch(/NaN|undefined/);
+  });
+
+  test('what was not measured has no section', () => {
+    expect(markdown([result('tls')])).not.toMatch(/## (Goals|Growth|Memory|Loading)/);
   });
 });
 

@@ -79,3 +79,50 @@ test('contenders take turns, the last of a round being the first of the next', a
   expect(rounds[1].postpool.addon).toBeGreaterThan(0);
   expect(rounds[1].nodemailer.load).toBeGreaterThan(0);
 });
+
+describe('a run', () => {
+  const quietly = { rounds: 1, scale: 1, onTurn: () => {} };
+
+  test('sends, and has a figure of everything', async () => {
+    const one = {
+      measure: 'traffic',
+      workload: 'small',
+      sink: { kind: 'smtp-server' },
+      connections: 2,
+      messages: 30,
+      warmUp: 5,
+    };
+    const { rounds, warmUp, messages, watched } = await runCase(one, quietly);
+    expect({ warmUp, messages, watched }).toEqual({ warmUp: 5, messages: 30, watched: 6 });
+    for (const library of ['nodemailer', 'postpool']) {
+      for (const figure of ['rate', 'cpu', 'thread', 'busy', 'bytes']) {
+        expect(rounds[0][library][figure]).toBeGreaterThan(0);
+      }
+      expect(rounds[0][library].delay).toBeGreaterThanOrEqual(0);
+    }
+  });
+
+  test('all at once needs no second part, and tells how long that blocks', async () => {
+    const sink = { kind: 'smtp-server' };
+    const one = {
+      measure: 'traffic',
+      workload: 'small',
+      sink,
+      connections: 2,
+      messages: 30,
+      warmUp: 5,
+      burst: 20,
+    };
+    const { rounds, watched } = await runCase(one, quietly);
+    expect(watched).toBe(0);
+    expect(Object.keys(rounds[0])).toEqual(['nodemailer', 'postpool']);
+    expect(rounds[0].postpool.handOver).toBeGreaterThan(0);
+    expect(rounds[0].postpool).not.toHaveProperty('delay');
+  });
+
+  test('messages that stay queued cost memory', async () => {
+    const one = { measure: 'memory', workload: 'small', connections: 2, messages: 2000 };
+    const { rounds } = await runCase(one, quietly);
+    for (const library of ['nodemailer', 'postpool']) expect(rounds[0][library].heap).toBeGreaterThan(100);
+  });
+});
