@@ -44,7 +44,7 @@ test.each([
 
 for (const pool of ['threads', 'forks']) {
   inEach([{ ...THIS, needs: VITEST }], `Vitest in ${pool}`, () =>
-    runner(VITEST, ['run', '--root', FIXTURE, '--pool', pool], SENT),
+    runner(VITEST, ['run', '--root', FIXTURE, '--pool', pool], SENT + 1),
   );
 }
 
