@@ -19,13 +19,15 @@ beforeEach(async () => {
 });
 afterEach(() => server.close());
 
-/** Runs a runner on the fixture; its report is shown when it fails. */
-async function runner(script, args) {
-  const settings = { cwd: FIXTURE, env: { PORT: server.port, JEST_WORKER_ID: '' }, deadline: 50000 };
+/** What mail.case.js sends, twice, and timers.case.js. */
+const SENT = 2 * 21 + 7;
+
+/** Runs a runner on a fixture and counts what arrives; its report is shown when it fails. */
+async function runner(script, args, messages, cwd = FIXTURE) {
+  const settings = { cwd, env: { PORT: server.port, JEST_WORKER_ID: '' }, deadline: 50000 };
   const { code, out, err } = await run(THIS, [script, ...args], settings);
   expect(code === 0 || `${out}${err}`).toBe(true);
-  // 21 of mail.case.js, twice, and 7 of timers.case.js
-  expect(server.messages).toHaveLength(49);
+  expect(server.messages).toHaveLength(messages);
 }
 
 test.each([
@@ -35,13 +37,17 @@ test.each([
 ])(
   'Jest %s',
   async (_, args) => {
-    await runner(JEST, ['--config', path.join(FIXTURE, 'jest.config.js'), '--no-cache', ...args]);
+    await runner(JEST, ['--config', path.join(FIXTURE, 'jest.config.js'), '--no-cache', ...args], SENT);
   },
   60000,
 );
 
 for (const pool of ['threads', 'forks']) {
   inEach([{ ...THIS, needs: VITEST }], `Vitest in ${pool}`, () =>
-    runner(VITEST, ['run', '--root', FIXTURE, '--pool', pool]),
+    runner(VITEST, ['run', '--root', FIXTURE, '--pool', pool], SENT + 1),
   );
 }
+
+test('Jest with mocks in the place of modules and methods', async () => {
+  await runner(JEST, ['--no-cache', '--runInBand'], 4, path.join(FIXTURE, 'mocks'));
+}, 60000);

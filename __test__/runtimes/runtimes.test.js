@@ -48,3 +48,11 @@ inEach(RUNTIMES, 'an application', async (runtime) => {
   expect(subjects(plain)).toEqual([...numbered('pooled', 200), ...numbered('worker', 20), 'last'].sort());
   expect(subjects(secure)).toEqual(['encrypted']);
 });
+
+inEach(RUNTIMES, 'workers that are ended while they send', async (runtime) => {
+  const seen = await run(runtime, [path.join(PROGRAMS, 'terminate.mjs'), plain.port]);
+  expect(seen).toEqual({ code: 0, out: 'native\n', err: '' });
+  expect(subjects(plain).filter((subject) => subject === 'after all')).toHaveLength(1);
+  const open = plain.connections.filter((session) => !session.socket.destroyed);
+  expect(open.length).toBeLessThanOrEqual(1);
+});

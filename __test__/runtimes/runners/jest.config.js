@@ -1,3 +1,3 @@
 'use strict';
 
-module.exports = { testMatch: ['**/*.case.js'], testEnvironment: 'node', transform: {} };
+module.exports = { testMatch: ['<rootDir>/*.case.js'], testEnvironment: 'node', transform: {} };

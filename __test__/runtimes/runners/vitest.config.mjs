@@ -1,1 +1,1 @@
-export default { test: { include: ['*.case.js'], globals: true } };
+export default { test: { include: ['*.case.{js,mjs}'], globals: true } };
