@@ -190,16 +190,9 @@ impl<S: EventSink> Actor<S> {
 
     fn open(&mut self, id: ConnectionId) {
         let to = self.mailbox.clone();
-        let watch = to.clone();
         let Handle { orders, task } =
             connection::open(Arc::clone(&self.settings), Reports { to, wrap: Mail::Report, id });
         self.links.insert(id, Link { orders, task: task.abort_handle() });
-        // A connection that panics has settled nothing: its messages fail, nothing else does.
-        tokio::spawn(async move {
-            if task.await.is_err_and(|error| error.is_panic()) {
-                let _ = watch.send(Mail::Report(id, Report::Closed(panicked())));
-            }
-        });
     }
 
     fn order(&mut self, id: ConnectionId, order: Order) {
@@ -231,9 +224,4 @@ pub(super) fn refusal(request: &Request) -> Option<PoolEvent> {
         Request::Verify(id) => Some(PoolEvent::Verified(*id, Err(error))),
         _ => None,
     }
-}
-
-fn panicked() -> connection::Closed {
-    let error = Error::new(Code::Internal, "The connection's task failed: a bug in postpool");
-    connection::Closed { was_ready: true, error: Some(error.at(Phase::InDoubt)), silent: false }
 }
