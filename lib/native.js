@@ -38,7 +38,7 @@ class NativeBackend {
     this.log = owner.options.logger ? new PoolLog(owner.options, owner.logger) : null;
     this.place = { host: options.host, port: options.port };
     this.tokens = tokensFor(owner);
-    this.native = start(this, options);
+    this.native = start(this, options, engineOf(owner.parent));
     forgotten.register(this, this.native);
   }
 
@@ -460,17 +460,23 @@ function tokensFor(owner) {
   return auth && (auth.type || '').toString().toUpperCase() === 'OAUTH2' ? new Tokens(auth, owner) : null;
 }
 
+/** The engine of the pool this one serves an account of: they share the limits on the rate. */
+function engineOf(parent) {
+  return parent?.start().native ?? null;
+}
+
 /** Starts an engine that does not keep its backend from being collected. */
-function start(backend, { json, tls, proxyTls }) {
+function start(backend, { json, tls, proxyTls }, beside) {
   const target = new WeakRef(backend);
   const { Engine } = addon();
-  const engine = new Engine(json, tls, proxyTls ?? null, (batch) => {
+  const deliver = (batch) => {
     // One batch a turn of the event loop: whatever else waits for its turn gets it.
     setImmediate(next);
     if (batch) {
       target.deref()?.take(batch);
     }
-  });
+  };
+  const engine = new Engine(json, tls, proxyTls ?? null, deliver, beside);
   const next = () => engine.next();
   return engine;
 }

@@ -98,7 +98,7 @@ impl Schedule {
     pub(in crate::pool) fn ready(&mut self, id: ConnectionId, ready: Box<Ready>, now: Instant) {
         self.totals.handshake(&ready);
         self.login_works = true;
-        self.latency.connect.record(ready.took);
+        self.seat.record(|times| times.connect.record(ready.took));
         let Some(connection) = self.connections.get_mut(&id) else { return };
         connection.ready(&ready, now);
         if let Some(life) = self.options.max_lifetime {
