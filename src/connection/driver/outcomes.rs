@@ -75,6 +75,9 @@ impl<S: Socket, T> Driver<'_, S, T> {
         } else if failed && self.session.in_flight() > 0 && is_unexplained(&error) {
             self.ladder.broke(self.rung);
         }
+        // Silence is the fault of a message in flight; what waits behind it lost its connection.
+        let innocent = error.code() == Code::TimedOut && self.session.in_flight() > 0;
+        let lost = if innocent { closed_unexpectedly(None) } else { error.clone() };
         // A message in parts goes on with its next one, which is lost like the one before.
         while self.session.in_flight() > 0 {
             self.session.lost(&error);
@@ -89,7 +92,7 @@ impl<S: Socket, T> Driver<'_, S, T> {
             }
         }
         for job in std::mem::take(&mut self.waiting) {
-            let error = error.clone().at(Phase::Envelope);
+            let error = lost.clone().at(Phase::Envelope);
             self.settle(job.id, Err(Undelivered { error, unsent: true, body_read: false }));
         }
         let _ = tokio::time::timeout(
