@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use napi::Env;
-use napi::bindgen_prelude::{Buffer, Either, Function, Utf16String};
+use napi::bindgen_prelude::{Buffer, Either, Function};
 use napi_derive::napi;
 use serde::Deserialize;
 
@@ -18,6 +18,7 @@ use super::files::Files;
 use super::options::{Options, ResizeInput, TlsInput};
 use super::runtime::runtime;
 use super::streamed::{Streamed, Streams, stream_error};
+use super::text::Text;
 use crate::error::{Code, Error, SystemError};
 use crate::mail::{Dsn, Envelope, Message};
 use crate::message::Recorded;
@@ -93,7 +94,7 @@ impl Engine {
         &self,
         id: i64,
         record: String,
-        parts: Vec<Either<Utf16String, Buffer>>,
+        parts: Vec<Either<Text, Buffer>>,
         lane: Option<String>,
         timeout: Option<i64>,
     ) {
