@@ -38,7 +38,7 @@ pub(super) fn compose(record: String, parts: Vec<Either<Text, Buffer>>) -> napi:
 #[napi(object, object_to_js = false)]
 #[allow(missing_debug_implementations, reason = "a Buffer has no Debug")]
 pub(super) struct Crossing {
-    pub json: String,
+    pub text: String,
     pub parts: Vec<Either<Text, Buffer>>,
 }
 
@@ -47,8 +47,8 @@ pub(super) struct Crossing {
 #[napi]
 pub(super) async fn composed_sizes(messages: Vec<Crossing>) -> napi::Result<Vec<f64>> {
     let mut sizes = Vec::with_capacity(messages.len());
-    for Crossing { json, parts } in messages {
-        let message = Recorded::new(json, parts.into_iter().map(part).collect(), Arc::new(Files));
+    for Crossing { text, parts } in messages {
+        let message = Recorded::new(text, parts.into_iter().map(part).collect(), Arc::new(Files));
         sizes.push(size(&message).await.map_err(|error| napi::Error::from_reason(error.message()))?);
     }
     Ok(sizes)

@@ -63,7 +63,7 @@ pub(super) async fn drive<S: Socket, T>(
         deliveries: Vec::new(),
         next_sequence: 0,
         body: None,
-        buffer: vec![0; 16 * 1024].into_boxed_slice(),
+        buffer: connected.buffer,
         deadline: Deadline::new(settings.socket_timeout),
         asked_to_quit: false,
         leaving: false,

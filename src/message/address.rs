@@ -56,6 +56,11 @@ pub(super) fn read(entries: &[Entry]) -> Vec<Address> {
 }
 
 impl Entry {
+    /// A list in the common form.
+    pub(super) fn list(list: &str) -> Self {
+        Self { list: Some(list.to_owned()), ..Self::default() }
+    }
+
     fn mailbox(&self) -> Option<Mailbox> {
         let address = self.address.clone().filter(|address| !address.is_empty())?;
         Some(Mailbox { name: self.name.clone(), address })

@@ -91,24 +91,16 @@ pub struct Recorded {
 }
 
 impl Recorded {
-    /// A message from its record (JSON) and the values it refers to.
+    /// A message from its record and the values it refers to.
     pub fn new(record: impl Into<Box<str>>, parts: Vec<Part>, files: Arc<dyn FileOpener>) -> Self {
         let record = record.into();
-        Self { recipients: stated_recipients(&record), record, parts, files }
+        Self { recipients: record::stated_recipients(&record), record, parts, files }
     }
-}
-
-/// The number of recipients, which a record states first so that it can be had without reading it.
-/// Recipients that are named twice count twice.
-fn stated_recipients(record: &str) -> usize {
-    let stated = record.strip_prefix(r#"{"recipients":"#).and_then(|rest| rest.split_once([',', '}']));
-    stated.and_then(|(number, _)| number.parse().ok()).unwrap_or(1)
 }
 
 impl Message for Recorded {
     fn prepare(&self) -> Result<Prepared> {
-        let mut record: Record = serde_json::from_str(&self.record)
-            .map_err(|error| Error::new(Code::Internal, format!("message record: {error}")))?;
+        let mut record = Record::read(&self.record)?;
         let mut root = std::mem::take(&mut record.root);
         let envelope = envelope(&record, &root)?;
         let message_id = message_id(&record, &mut root, &envelope.from);

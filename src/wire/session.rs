@@ -7,9 +7,9 @@
 //!
 //! - without PIPELINING one command at a time;
 //! - with it MAIL, RCPT and DATA together, and with a window above one behind the body before;
-//! - with BDAT nothing is waited for, and every transaction but the first begins with RSET:
-//!   a server that kept a failed transaction open would otherwise take the next message under the
-//!   previous sender.
+//! - with BDAT nothing is waited for, and RSET stands before every transaction: a server that kept
+//!   a failed one open would otherwise take the next message under the previous sender. It leaves
+//!   right behind the body before, whose outcome counts once it is answered ([`marks`]).
 
 use std::collections::VecDeque;
 
@@ -20,10 +20,12 @@ use super::command::LogLine;
 use super::encoder::BodyEncoder;
 use super::envelope::MailParams;
 use super::transaction::{Failure, Outcome, Stage, Transaction};
+use marks::Marks;
 use outgoing::Outgoing;
 
 mod body;
 mod flow;
+mod marks;
 mod outgoing;
 mod replies;
 
@@ -73,6 +75,8 @@ pub enum Progress {
 enum Expect {
     /// RSET in front of a transaction.
     Rset,
+    /// RSET behind a body that went by BDAT.
+    Mark(u64),
     Mail(u64),
     Rcpt(u64),
     Data(u64),
@@ -97,8 +101,9 @@ pub struct Session {
     encoder: BodyEncoder,
     /// BDAT: octets of the chunk that is being filled.
     chunk: Vec<u8>,
-    /// A transaction may still be open on the server: the next one begins with RSET.
+    /// The next transaction begins with RSET: one may still be open on the server.
     dirty: bool,
+    marks: Marks,
     quitting: bool,
     quit_sent: bool,
     /// The server said it is closing.
@@ -116,7 +121,8 @@ impl Session {
             out: Outgoing::new(options.log),
             encoder: BodyEncoder::for_data(),
             chunk: Vec::new(),
-            dirty: false,
+            dirty: options.chunking && options.pipelining,
+            marks: Marks::default(),
             quitting: false,
             quit_sent: false,
             closing: None,
@@ -147,6 +153,11 @@ impl Session {
         self.pump();
     }
 
+    /// Whether bodies no longer go by BDAT, because the server's replies cannot be told apart.
+    pub fn gave_up_chunking(&self) -> bool {
+        self.marks.are_blurred()
+    }
+
     /// Messages not yet settled.
     pub fn in_flight(&self) -> usize {
         self.transactions.len()
@@ -155,11 +166,6 @@ impl Session {
     /// Whether a reply is waited for.
     pub fn awaits_reply(&self) -> bool {
         !self.expected.is_empty()
-    }
-
-    /// Whether more than one reply is waited for.
-    pub fn awaits_group(&self) -> bool {
-        self.expected.len() > 1
     }
 
     /// QUIT was answered, or the server announced that it closes.
@@ -221,12 +227,15 @@ impl Session {
         let written = self.out.sent();
         let gone = closed_unexpectedly(None);
         let due = self.expected.front().and_then(|(expect, _)| expect.message());
-        for transaction in std::mem::take(&mut self.transactions) {
+        for mut transaction in std::mem::take(&mut self.transactions) {
             let id = transaction.id;
             let innocent = error.code() == Code::TimedOut && !self.expected.is_empty() && due != Some(id);
             let reason = if innocent { &gone } else { error };
-            let failure = transaction.lost(reason, written, self.options.lmtp);
-            self.events.push_back(Event::Settled(id, Outcome::Failed(failure)));
+            // Words of RSET in the place of a final reply: one before it is missing.
+            transaction.disordered |=
+                transaction.taken_with().is_some_and(|reply| self.marks.reads_as_reset(reply));
+            let outcome = transaction.lost(reason, written, self.options.lmtp);
+            self.events.push_back(Event::Settled(id, outcome));
         }
         self.expected.clear();
     }
@@ -254,6 +263,7 @@ impl Expect {
             | Self::Data(id)
             | Self::Chunk(id)
             | Self::End(id)
+            | Self::Mark(id)
             | Self::EmptyEnd(id) => Some(id),
             Self::Rset | Self::Quit => None,
         }
@@ -268,5 +278,7 @@ pub fn closed_unexpectedly(fragment: Option<String>) -> Error {
         .fatal()
 }
 
+#[cfg(test)]
+mod order_tests;
 #[cfg(test)]
 mod tests;

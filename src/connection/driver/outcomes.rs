@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Driver, End, Socket};
+use crate::connection::ladder::Rung;
 use crate::connection::{Order, Report, Undelivered};
 use crate::error::{Code, Error, Phase};
 use crate::mail::Receipt;
@@ -43,13 +44,18 @@ impl<S: Socket, T> Driver<'_, S, T> {
         }
     }
 
-    /// The host manages this rung: all of its window is used from now on.
+    /// The host manages this rung: all of its window is used from now on. One whose replies cannot
+    /// be told apart goes on by DATA.
     fn taken(&mut self) {
+        if self.session.gave_up_chunking() && self.rung.level == 3 {
+            self.ladder.leave(self.rung);
+            self.rung = Rung { window: 1, ..Rung::BEHIND_BODY };
+        }
         self.ladder.taken(self.rung);
         if self.rung.window < self.rung.proven_window {
             self.rung.window = self.rung.proven_window;
             self.session.set_window(self.rung.window);
-            self.reports.send(Report::Depth(self.rung.window));
+            self.reports.send(Report::Depth(self.rung.depth()));
         }
     }
 
@@ -63,7 +69,10 @@ impl<S: Socket, T> Driver<'_, S, T> {
             End::Failed(error) => (true, error),
             End::Asked | End::Idle | End::Dropped => (false, closed_unexpectedly(None)),
         };
-        if failed && self.session.in_flight() > 0 && is_unexplained(&error) {
+        if failed && error.code() == Code::Protocol && self.rung.level == 3 {
+            // Nowhere else do replies out of order cost more than one message.
+            self.ladder.leave(self.rung);
+        } else if failed && self.session.in_flight() > 0 && is_unexplained(&error) {
             self.ladder.broke(self.rung);
         }
         // A message in parts goes on with its next one, which is lost like the one before.

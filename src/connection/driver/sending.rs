@@ -26,6 +26,10 @@ impl<S: Socket, T> Driver<'_, S, T> {
             let Some((job, _)) = self.preparing.take() else { return Poll::Pending };
             self.submit(job, prepared);
         } else {
+            // One that waits at hand costs nothing but its record.
+            if self.session.in_flight() >= self.rung.window {
+                return Poll::Pending;
+            }
             let Some(job) = self.waiting.pop_front() else { return Poll::Pending };
             if job.message.held_bytes() > PREPARE_INLINE {
                 let message = Arc::clone(&job.message);

@@ -33,7 +33,8 @@ impl<S: Socket, T> Driver<'_, S, T> {
                 return Ok(());
             }
         }
-        if self.session.awaits_group() {
+        // Part of a group came alone: the server may hold the rest back until this is acknowledged.
+        if self.session.awaits_reply() && self.session.output().is_empty() {
             self.socket.rearm_quickack();
         }
         Ok(())
@@ -66,7 +67,6 @@ impl<S: Socket, T> Driver<'_, S, T> {
             if let Poll::Ready(Err(error)) = Pin::new(&mut self.socket).poll_flush(cx) {
                 return Poll::Ready(Err(self.write_failed(cx, &error)));
             }
-            self.socket.rearm_quickack();
         }
         Poll::Ready(Ok(()))
     }

@@ -16,14 +16,15 @@ impl Session {
     /// The message whose body may be written now.
     pub fn wants_body(&self) -> Option<u64> {
         let transaction = self.sending()?;
-        let open = transaction.stage == Stage::Body && (!self.options.chunking || self.may_push(transaction));
+        let open = transaction.stage == Stage::Body && (!transaction.chunked || self.may_push(transaction));
         open.then_some(transaction.id)
     }
 
     /// A piece of the body that [`wants_body`](Self::wants_body) asks for.
     pub fn write_body(&mut self, piece: &[u8]) {
+        let chunked = self.is_chunked();
         let encoder = &mut self.encoder;
-        if self.options.chunking {
+        if chunked {
             encoder.encode(piece, &mut self.chunk);
         } else {
             self.out.put(|out| encoder.encode(piece, out));
@@ -34,6 +35,7 @@ impl Session {
     /// As [`write_body`](Self::write_body), for a piece that `compose` appends, if there is one; it
     /// says what is known of its lines. What else it gives is handed on.
     pub fn compose_body<R>(&mut self, compose: impl FnOnce(&mut Vec<u8>) -> (Lines, R)) -> R {
+        let chunked = self.is_chunked();
         let encoder = &mut self.encoder;
         let before = encoder.written();
         let write = |out: &mut Vec<u8>| {
@@ -42,7 +44,7 @@ impl Session {
             encoder.settle(out, start, lines);
             result
         };
-        let result = if self.options.chunking { write(&mut self.chunk) } else { self.out.put(write) };
+        let result = if chunked { write(&mut self.chunk) } else { self.out.put(write) };
         if self.encoder.written() > before {
             self.body_written();
         }
@@ -50,18 +52,21 @@ impl Session {
     }
 
     fn body_written(&mut self) {
-        if self.options.chunking && self.chunk.len() >= CHUNK_SIZE {
+        let Some(transaction) = self.sending_mut() else { return };
+        transaction.body_begun = true;
+        if transaction.chunked && self.chunk.len() >= CHUNK_SIZE {
             self.flush_chunk(false);
         }
-        if let Some(transaction) = self.sending_mut() {
-            transaction.body_begun = true;
-        }
+    }
+
+    fn is_chunked(&self) -> bool {
+        self.sending().is_some_and(|transaction| transaction.chunked)
     }
 
     /// The body is complete.
     pub fn end_body(&mut self) {
-        let Some(id) = self.sending().map(|transaction| transaction.id) else { return };
-        if self.options.chunking {
+        let Some((id, chunked)) = self.sending().map(|t| (t.id, t.chunked)) else { return };
+        if chunked {
             self.encoder.finish(&mut self.chunk);
             self.flush_chunk(true);
         } else {
@@ -69,12 +74,19 @@ impl Session {
         }
         let (end_at, size) = (self.out.position(), self.encoder.written());
         self.expect(Expect::End(id));
-        // Nobody knows yet whether the server took this one; a server that did not may keep it open.
-        self.dirty = self.options.chunking && self.options.pipelining;
+        let nothing_waits = self.options.chunking && self.options.pipelining;
+        let marked = chunked && nothing_waits;
         if let Some(transaction) = self.sending_mut() {
             transaction.end_at = Some(end_at);
             transaction.wire_size = size;
+            transaction.marked = marked;
             transaction.stage = Stage::Ended;
+        }
+        // Nobody knows yet whether the server took this one; a server that did not may keep it open.
+        self.dirty = nothing_waits && !marked;
+        if marked {
+            self.out.command(&Command::Rset);
+            self.expect(Expect::Mark(id));
         }
         self.pump();
     }
@@ -82,14 +94,14 @@ impl Session {
     /// The body cannot be completed. Gives whether the connection can go on: a chunked body can be
     /// dropped by RSET (RFC 3030 §2), one behind DATA cannot.
     pub fn abort_body(&mut self, error: Error) -> bool {
-        let Some(id) = self.sending().map(|transaction| transaction.id) else { return true };
+        let Some((id, chunked)) = self.sending().map(|t| (t.id, t.chunked)) else { return true };
         self.remove(id, error);
         self.chunk.clear();
         self.dirty = true;
-        if self.options.chunking {
+        if chunked {
             self.pump();
         }
-        self.options.chunking
+        chunked
     }
 
     /// Whether a chunked body may be pushed: a small one at once, a large one when somebody takes it.

@@ -67,7 +67,8 @@ impl Session {
 
     fn data(&mut self, at: usize) -> bool {
         let id = self.transactions[at].id;
-        if self.options.chunking {
+        if self.options.chunking && !self.marks.are_blurred() {
+            self.transactions[at].chunked = true;
             self.transactions[at].stage = Stage::Body;
             self.encoder = BodyEncoder::for_bdat();
             self.chunk.clear();

@@ -46,15 +46,16 @@ impl Session {
 
     /// Applies a reply; gives whether the server may be believed any further.
     fn dispatch(&mut self, expect: Expect, reply: &Reply) -> bool {
-        let sane = matches!(reply.class(), 2 | 4 | 5);
+        let sane = reply.answers_transaction();
         if let Some(transaction) = self.owner(expect) {
             transaction.awaiting = transaction.awaiting.saturating_sub(1);
         }
         match expect {
             // No verdict: nobody knows what the server did.
             Expect::Mail(_) | Expect::Rcpt(_) | Expect::Chunk(_) if !sane => {}
-            Expect::Rset => return reply.is_positive(),
-            Expect::Quit => {}
+            Expect::Rset => return self.reset_reply(reply),
+            Expect::Mark(_) => return self.mark_reply(expect, reply),
+            Expect::Quit => return true,
             Expect::Mail(_) => self.apply(expect, |transaction| transaction.mail_reply(reply)),
             Expect::Rcpt(_) => self.apply(expect, |transaction| transaction.rcpt_reply(reply)),
             Expect::Data(_) => return self.go_ahead(expect, reply),
@@ -135,6 +136,21 @@ impl Session {
             self.expected.push_front((expect, 0));
         }
         true
+    }
+
+    /// Whether RSET was answered. Words count only where they are marks.
+    fn reset_reply(&mut self, reply: &Reply) -> bool {
+        if self.options.chunking { self.marks.fits(reply) } else { reply.is_positive() }
+    }
+
+    /// The RSET behind a body: only now is it known that the replies before belong to it.
+    fn mark_reply(&mut self, expect: Expect, reply: &Reply) -> bool {
+        let in_order = self.marks.fits(reply) || reply.is_closing();
+        let Some(id) = expect.message() else { return in_order };
+        let Some(transaction) = self.transactions.iter_mut().find(|t| t.id == id) else { return in_order };
+        let believed = transaction.taken_with().is_none_or(|taken| self.marks.taken_with(taken));
+        transaction.disordered = !(in_order && believed);
+        in_order && believed
     }
 
     /// Without commands in flight behind it, a transaction that found no taker ends at once.
