@@ -54,7 +54,7 @@ async function runCases(cases, options) {
   const progress = new Progress(cases, { ...options, earlier });
   const results = [];
   for (const [index, one] of cases.entries()) {
-    const onTurn = (turn) => progress.turn(index, one.name, turn);
+    const onTurn = (turn) => progress.turn(index, turn);
     results.push(await runCase(one, { ...options, onTurn }));
     progress.clear();
     console.log(`\n${table(withSummaries(results).at(-1))}`);

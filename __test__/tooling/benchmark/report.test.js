@@ -203,8 +203,8 @@ describe('progress', () => {
     return { clock, progress, written };
   };
   const timed = [
-    { name: 'a', took: 10 },
-    { name: 'b', took: 30 },
+    { name: 'a', took: { nodemailer: 8, postpool: 2 } },
+    { name: 'b', took: { nodemailer: 20, postpool: 10 } },
   ];
 
   test.each([
@@ -216,22 +216,34 @@ describe('progress', () => {
 
   test('the rest takes as long as before, times how much slower this run is', () => {
     const { clock, progress } = watch(true, timed);
-    expect(progress.left(0, 0)).toBe(80);
+    expect(progress.left()).toBe(80);
+    progress.turn(0, { round: 0, contender: 'nodemailer', first: true });
+    clock.now = 16_000;
+    progress.turn(0, { round: 0, contender: 'postpool' });
+    expect(progress.left()).toBe(2 * 72);
     clock.now = 40_000;
-    expect(progress.left(1, 0)).toBe(120);
-    expect(progress.left(1, 1)).toBe(0);
+    progress.turn(1, { round: 0, contender: 'nodemailer', first: true });
+    expect(progress.left()).toBe(2 * 60);
+  });
+
+  test('what nobody has timed takes as long as most do', () => {
+    const { progress } = watch(true, timed.slice(0, 1));
+    expect(progress.left()).toBe(20 + 16);
   });
 
   test('a terminal has one line, a file one for each case', () => {
-    const turns = [0, 0.5].map((share) => ({ round: 0, contender: 'postpool', share }));
+    const turns = [
+      { round: 0, contender: 'nodemailer', first: true },
+      { round: 0, contender: 'postpool', first: false },
+    ];
     const terminal = watch(true, timed);
-    for (const turn of turns) terminal.progress.turn(0, 'a', turn);
+    for (const turn of turns) terminal.progress.turn(0, turn);
     expect(terminal.written).toEqual([
-      '\r\x1b[K[1/2] a: round 1 of 2, postpool; 1 min left',
+      '\r\x1b[K[1/2] a: round 1 of 2, nodemailer; 1 min left',
       '\r\x1b[K[1/2] a: round 1 of 2, postpool; 1 min left',
     ]);
     const file = watch(false, timed);
-    for (const turn of turns) file.progress.turn(0, 'a', turn);
+    for (const turn of turns) file.progress.turn(0, turn);
     expect(file.written).toEqual(['[1/2] a; 1 min left\n']);
   });
 });
