@@ -98,4 +98,28 @@ function escapeRegExp(text) {
   return text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
 }
 
-module.exports = { CASES, selectCases };
+/** A case with other connections, another sink or another round trip, which only the test kit has. */
+function variant(one, { connections, rtt, sink }) {
+  const kind = sink ?? (rtt === undefined ? one.sink.kind : 'kit');
+  const marks = [
+    kind !== one.sink.kind && kind,
+    connections !== undefined && `${connections}c`,
+    rtt !== undefined && `${rtt}ms`,
+  ];
+  const rename = (name) => [name, ...marks.filter(Boolean)].join('@');
+  return {
+    ...one,
+    name: rename(one.name),
+    ...(one.grownFrom && { grownFrom: rename(one.grownFrom) }),
+    sink: { ...(kind === one.sink.kind ? one.sink : { kind }), ...(rtt !== undefined && { rtt }) },
+    connections: connections ?? one.connections,
+  };
+}
+
+/** Cases along other axes, where any are given; those that send nothing have none. */
+function vary(cases, axes) {
+  if (Object.values(axes).every((value) => value === undefined)) return cases;
+  return cases.filter(({ measure }) => measure === 'traffic').map((one) => variant(one, axes));
+}
+
+module.exports = { CASES, selectCases, vary };

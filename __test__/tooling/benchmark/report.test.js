@@ -3,7 +3,7 @@
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
-const { CASES, selectCases } = require('../../../benchmark/cases');
+const { CASES, selectCases, vary } = require('../../../benchmark/cases');
 const { UsageError, readOptions } = require('../../../benchmark/options');
 const { toMarkdown } = require('../../../benchmark/markdown');
 const { Progress, duration } = require('../../../benchmark/progress');
@@ -42,6 +42,23 @@ describe('cases', () => {
   });
 
   test.each([
+    [{ connections: 20 }, { name: 'small@20c', sink: { kind: 'smtp-sink' }, connections: 20 }],
+    [{ rtt: 50 }, { name: 'small@kit@50ms', sink: { kind: 'kit', rtt: 50 }, connections: 5 }],
+    [{ sink: 'smtp-server' }, { name: 'small@smtp-server', sink: { kind: 'smtp-server' }, connections: 5 }],
+  ])('along other axes %j', (axes, expected) => {
+    expect(vary(selectCases(['small', 'load']), axes)).toEqual([expect.objectContaining(expected)]);
+  });
+
+  test('what the test kit offers stays along other axes', () => {
+    const [tls] = vary(selectCases(['tls']), { connections: 1, rtt: 20 });
+    expect(tls).toMatchObject({ name: 'tls@1c@20ms', sink: { kind: 'kit', tls: true, rtt: 20 } });
+  });
+
+  test('without axes they are what they were', () => {
+    expect(vary(CASES, { connections: undefined, rtt: undefined, sink: undefined })).toBe(CASES);
+  });
+
+  test.each([
     [result('x'), '10 × small to smtp-sink, 5 connections'],
     [result('x', { sink: { kind: 'kit', pipelining: false, rtt: 20 } }), /kit, no pipelining, rtt 20/],
     [result('x', { connections: 1 }), /1 connection$/],
@@ -57,6 +74,10 @@ describe('arguments', () => {
     [['--what']],
     [['--all', 'small']],
     [['--quick', '--from', 'x']],
+    [['--sink', 'mailhog']],
+    [['--rtt', '1.5']],
+    [['--rtt', '5', '--sink', 'smtp-server']],
+    [['--connections', '0']],
   ])('%j is refused', (args) => expect(() => readOptions(args)).toThrow(UsageError));
 
   test.each([
@@ -122,11 +143,11 @@ describe('records', () => {
   test('a later run takes the place of the cases it has measured', () => {
     const merged = merge(
       record([result('tls'), result('small')], 'first'),
-      record([result('small', { times: 4 }), result('newsletter')], 'second'),
+      record([result('small', { times: 4 }), result('small@20c'), result('newsletter')], 'second'),
       names(CASES),
     );
     expect(merged.runs.map(({ command }) => command)).toEqual(['first', 'second']);
-    expect(names(merged.cases)).toEqual(['small', 'newsletter', 'tls']);
+    expect(names(merged.cases)).toEqual(['small', 'newsletter', 'tls', 'small@20c']);
     expect(merged.cases[0].summary.ratios.rate).toBe(4);
   });
 });
