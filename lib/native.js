@@ -133,7 +133,8 @@ class NativeBackend {
 
   on_failed(event) {
     const job = this.jobs.get(event.id);
-    if (job && (event.e.tlsIncompatible || (job.moving && event.e.phase === 'queue'))) {
+    const toldToWait = event.e.phase === 'queue' && event.e.code === 'ECONNECTION';
+    if (job && (event.e.tlsIncompatible || (job.moving && toldToWait))) {
       this.handOver(event.id, job, event.e.message);
       return;
     }
@@ -162,25 +163,30 @@ class NativeBackend {
     return err;
   }
 
-  /** The server speaks a TLS this engine does not: nodemailer's takes over, message and all. */
-  handOver(id, job, reason) {
+  /** The server speaks a TLS this engine does not: nodemailer's takes over. Tells whether it does. */
+  movedAway(reason) {
     const { owner } = this;
-    if (owner._backend === this) {
-      owner.logger.warn({ tnx: 'pool', reason }, 'The server needs the TLS of nodemailer: %s', reason);
-      owner.moveToNodemailer('tls');
-      // What waits has nothing to wait for here.
-      for (const [other, waiting] of this.jobs) {
-        waiting.moving = true;
-        if (other !== id) {
-          this.native.cancel(other);
-        }
-      }
+    if (owner._backend !== this) {
+      return owner._backend?.engine === 'nodemailer';
     }
+    owner.logger.warn({ tnx: 'pool', reason }, 'The server needs the TLS of nodemailer: %s', reason);
+    owner.moveToNodemailer('tls');
+    // What waits has nothing to wait for here; what is on its way is finished.
+    for (const job of this.jobs.values()) {
+      job.moving = true;
+    }
+    this.native.close(false, 0);
+    return true;
+  }
+
+  /** A message nothing was sent of goes to nodemailer's engine. */
+  handOver(id, job, reason) {
+    this.movedAway(reason);
     this.jobs.delete(id);
     job.stopWatching?.();
     this.release();
     try {
-      owner._backend.send(job.mail, job.callback);
+      this.owner._backend.send(job.mail, job.callback);
     } catch (err) {
       job.callback(err, undefined);
     }
@@ -241,6 +247,9 @@ class NativeBackend {
     this.logins.delete(c);
     this.tokens?.forget(c);
     this.log?.closed(event, event.e && toError(event.e));
+    if (event.e?.tlsIncompatible) {
+      this.movedAway(event.e.message);
+    }
     this.tell('connectionClosed', c, { reason, duration: age, messages: n });
   }
 
@@ -317,6 +326,11 @@ class NativeBackend {
     const done = this.requests.get(id);
     this.requests.delete(id);
     const { options } = this.owner;
+    if (e?.tlsIncompatible && this.movedAway(e.message)) {
+      this.release();
+      this.owner._backend.verify(done);
+      return;
+    }
     const anonymous = !options.auth || (!this.tokens && !options.auth.user && !options.auth.pass);
     if (!e && anonymous && d.offersAuth && options.forceAuth) {
       done(localError('Authentication info was not provided', { code: 'ENOAUTH', phase: 'auth' }));
