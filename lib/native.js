@@ -3,6 +3,7 @@
 const { setImmediate } = require('node:timers');
 const { abortError, describe, localError, toError } = require('./errors');
 const { Feeder } = require('./feeder');
+const { handOver, movedAway } = require('./handover');
 const { IdleMirror } = require('./idle');
 const { toInfo } = require('./info');
 const { PoolLog } = require('./log');
@@ -135,7 +136,7 @@ class NativeBackend {
     const job = this.jobs.get(event.id);
     const toldToWait = event.e.phase === 'queue' && event.e.code === 'ECONNECTION';
     if (job && (event.e.tlsIncompatible || (job.moving && toldToWait))) {
-      this.handOver(event.id, job, event.e.message);
+      handOver(this, event.id, event.e.message);
       return;
     }
     const own = job?.feeder?.error;
@@ -161,35 +162,6 @@ class NativeBackend {
       delete err.command;
     }
     return err;
-  }
-
-  /** The server speaks a TLS this engine does not: nodemailer's takes over. Tells whether it does. */
-  movedAway(reason) {
-    const { owner } = this;
-    if (owner._backend !== this) {
-      return owner._backend?.engine === 'nodemailer';
-    }
-    owner.logger.warn({ tnx: 'pool', reason }, 'The server needs the TLS of nodemailer: %s', reason);
-    owner.moveToNodemailer('tls');
-    // What waits has nothing to wait for here; what is on its way is finished.
-    for (const job of this.jobs.values()) {
-      job.moving = true;
-    }
-    this.native.close(false, 0);
-    return true;
-  }
-
-  /** A message nothing was sent of goes to nodemailer's engine. */
-  handOver(id, job, reason) {
-    this.movedAway(reason);
-    this.jobs.delete(id);
-    job.stopWatching?.();
-    this.release();
-    try {
-      this.owner._backend.send(job.mail, job.callback);
-    } catch (err) {
-      job.callback(err, undefined);
-    }
   }
 
   /** Nothing new comes here: finish and close. */
@@ -248,7 +220,7 @@ class NativeBackend {
     this.tokens?.forget(c);
     this.log?.closed(event, event.e && toError(event.e));
     if (event.e?.tlsIncompatible) {
-      this.movedAway(event.e.message);
+      movedAway(this, event.e.message);
     }
     this.tell('connectionClosed', c, { reason, duration: age, messages: n });
   }
@@ -326,7 +298,7 @@ class NativeBackend {
     const done = this.requests.get(id);
     this.requests.delete(id);
     const { options } = this.owner;
-    if (e?.tlsIncompatible && this.movedAway(e.message)) {
+    if (e?.tlsIncompatible && movedAway(this, e.message)) {
       this.release();
       this.owner._backend.verify(done);
       return;
