@@ -298,7 +298,7 @@ async fn generations_never_mix() {
     for _ in 0..20 {
         assert!(client.settled().await.1.is_ok());
     }
-    client.pool().rotate(Arc::new(named("new.test")));
+    client.pool().rotate(vec![Arc::new(named("new.test"))]);
     client.submit(50..100);
     client.settle(80).await;
     let rotated_before = |id: u64| id < 50;
