@@ -324,6 +324,21 @@ async fn a_rate_limit_holds_while_connections_break() {
 }
 
 #[tokio::test]
+async fn of_two_hosts_the_one_that_breaks_harms_no_message() {
+    for action in [Action::Rst, Action::Fin, Action::Reply("421 4.3.0 not today".into())] {
+        let script = vec![Rule::new(Step::Greeting, action)];
+        let (broken, first) = server(Config { script, ..Config::default() }).await;
+        let (sink, second) = server(Config::default()).await;
+        let options = PoolOptions { max_messages: 10, max_requeues: Some(0), ..PoolOptions::default() };
+        let mut client = Client::with_hosts(options, vec![first, second]);
+        client.submit(0..100);
+        assert!(all_sent(&client.settle(100).await));
+        assert_eq!(sorted(delivered(&sink)), (0..100).collect::<Vec<_>>());
+        assert!(broken.stats().connections > 0);
+    }
+}
+
+#[tokio::test]
 async fn a_closed_port_fails_with_the_systems_words() {
     let (sink, found) = server(Config::default()).await;
     drop(sink);
