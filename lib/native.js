@@ -22,7 +22,7 @@ const forgotten = new FinalizationRegistry((engine) => engine.drain());
 class NativeBackend {
   /**
    * @param {import('./pool').Pool} owner
-   * @param {{json: string, tls: object, proxyTls?: object, host: string, port: number}} options
+   * @param {{json: string, tls: object, proxyTls?: object, hosts: {host: string, port: number}[]}} options
    */
   constructor(owner, options) {
     this.engine = 'native';
@@ -37,7 +37,9 @@ class NativeBackend {
     this.closing = false;
     this.idle = new IdleMirror(owner.options.maxConnections, () => owner.becameIdle());
     this.log = owner.options.logger ? new PoolLog(owner.options, owner.logger) : null;
-    this.place = { host: options.host, port: options.port };
+    this.hosts = options.hosts.map(({ host, port }) => ({ host, port }));
+    /** Where each connection leads. */
+    this.places = new Map();
     this.tokens = tokensFor(owner);
     this.native = start(this, options, engineOf(owner.parent));
     forgotten.register(this, this.native);
@@ -191,6 +193,7 @@ class NativeBackend {
   }
 
   on_created(event) {
+    this.places.set(event.c, this.hosts[event.h]);
     this.log?.created(event);
     this.tell('connectionCreated', event.c);
   }
@@ -218,6 +221,7 @@ class NativeBackend {
       movedAway(this, event.e.message);
     }
     this.tell('connectionClosed', c, { reason, duration: age, messages: n });
+    this.places.delete(c);
   }
 
   /** Tells of a connection whoever listens; one of an account of its own says whose. */
@@ -225,7 +229,7 @@ class NativeBackend {
     const { watch, parent, options } = this.owner;
     if (watch.wants(name)) {
       const account = parent ? { account: options.auth?.user } : undefined;
-      watch.tell(name, { id, ...this.place, ...more, ...account });
+      watch.tell(name, { id, ...this.places.get(id), ...more, ...account });
     }
   }
 
@@ -257,10 +261,10 @@ class NativeBackend {
     owner.watch.requeued(job, event.e.message, event.attempt);
   }
 
-  on_limit({ kind, value }) {
+  on_limit({ h, kind, value }) {
     const { watch } = this.owner;
     if (watch.wants('limitLearned')) {
-      watch.tell('limitLearned', { host: this.place.host, limit: kind, value });
+      watch.tell('limitLearned', { host: this.hosts[h].host, limit: kind, value });
     }
   }
 
@@ -343,7 +347,7 @@ class NativeBackend {
     this.release();
     this.log?.settled(event, err, job.feeder?.size);
     try {
-      const info = err ? undefined : toInfo(event, this.ehlo.get(c), this.place.host);
+      const info = err ? undefined : toInfo(event, this.ehlo.get(c), this.places.get(c)?.host);
       job.settle(err, info, c ?? undefined);
     } catch (E) {
       this.owner.logger.error(
