@@ -44,7 +44,9 @@ class NodemailerBackend {
     this.pool.getSocket = guarded(fn);
   }
 
-  send(mail, callback) {
+  /** @param {import('./job').Job} job */
+  send(job) {
+    const { mail } = job;
     if (!mail.message) {
       compose(mail);
     }
@@ -52,7 +54,7 @@ class NodemailerBackend {
     textualId(mail.message);
     return this.pool.send(mail, (err, info) => {
       setImmediate(() => this.checkEnd());
-      callback(err || null, info);
+      job.settle(err || null, info);
     });
   }
 

@@ -7,6 +7,7 @@ const { default: SMTPPool } = require('nodemailer/lib/smtp-pool');
 const wellKnown = require('nodemailer/lib/well-known');
 const { Accounts } = require('./accounts');
 const { addon } = require('./addon');
+const { Job } = require('./job');
 const { engineOptions, resizeOptions } = require('./options');
 const { NativeBackend } = require('./native');
 const { NodemailerBackend } = require('./nodemailer-backend');
@@ -157,24 +158,17 @@ class Pool extends Kind {
     return this.watch.traced(mail, callback, (_mail, done) => this.queue(mail, done));
   }
 
-  /** Queues a message of this pool, or, with the parent's ticket, of one of its accounts. */
-  queue(mail, callback, parentTicket) {
-    const ticket = this.tally.begin(mail, parentTicket);
-    const done = (err, info, connection) => {
-      this.tally.end(err);
-      if (!this.parent) {
-        this.watch.settled(ticket, err, connection);
-      }
-      callback(err, info);
-    };
-    if (!this.parent) {
-      this.watch.queued(ticket);
+  /** Queues a message of this pool, or, with the parent's job, of one of its accounts. */
+  queue(mail, callback, parentJob) {
+    const job = new Job(this, mail, callback, parentJob);
+    if (!parentJob) {
+      this.watch.queued(job);
     }
     try {
       const account = this.accounts.poolFor(mail.data?.auth);
-      return account ? account.queue(mail, done, ticket) : this.start().send(mail, done, ticket);
+      return account ? account.queue(mail, null, job) : this.start().send(job);
     } catch (err) {
-      setImmediate(() => done(err, undefined));
+      setImmediate(() => job.settle(err, undefined));
       return true;
     }
   }
