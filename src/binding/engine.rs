@@ -26,6 +26,9 @@ use crate::message::Recorded;
 use crate::pool::Secret;
 use crate::pool::{Pool, Submission};
 
+/// Messages handed over at once: the engine need not wait for the end of a long burst.
+const GATHER: usize = 256;
+
 /// A pool. Every method returns at once; what comes of it arrives in the callback.
 #[napi]
 #[allow(missing_debug_implementations, reason = "it holds credentials")]
@@ -149,7 +152,9 @@ impl Engine {
     #[napi(catch_unwind)]
     pub fn flush(&self) {
         let gathered = std::mem::take(&mut *lock(&self.gathered));
-        gathered.into_iter().for_each(|submission| self.pool.submit(submission));
+        if !gathered.is_empty() {
+            self.pool.submit(gathered);
+        }
     }
 
     /// A piece of a streamed message. Gives false when the next one should wait for `drain`.
@@ -275,7 +280,12 @@ impl Engine {
             message
         };
         let submission = Submission { id, message, lane: lane.map(Arc::from), timeout: timeout.map(number) };
-        lock(&self.gathered).push(submission);
+        let mut gathered = lock(&self.gathered);
+        gathered.push(submission);
+        if gathered.len() >= GATHER {
+            drop(gathered);
+            self.flush();
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::common::Seat;
 use super::schedule::{Action, Schedule, pool_closed};
-use super::{EventSink, PoolEvent, PoolOptions, Request};
+use super::{EventSink, PoolEvent, PoolOptions, Request, Submission};
 use crate::connection::{self, ConnectionId, Handle, Order, Report, Reports, Settings};
 use crate::error::{Code, Error, Phase};
 
@@ -98,7 +98,7 @@ impl<S: EventSink> Actor<S> {
         inbox.close();
         while let Ok(mail) = inbox.try_recv() {
             if let Mail::Request(request) = mail {
-                self.events.extend(refusal(&request));
+                self.events.extend(refusals(&request));
             }
         }
         if !self.events.is_empty() {
@@ -124,7 +124,9 @@ impl<S: EventSink> Actor<S> {
     fn request(&mut self, request: Request) {
         let now = Instant::now();
         match request {
-            Request::Submit(submission) => self.schedule.submit(submission, now),
+            Request::Submit(submissions) => {
+                submissions.into_iter().for_each(|submission| self.schedule.submit(submission, now));
+            }
             Request::Cancel(id) => {
                 let error = Error::new(Code::Abort, "Message sending aborted");
                 self.schedule.give_up(id, error);
@@ -231,13 +233,16 @@ impl<S: EventSink> Actor<S> {
 }
 
 /// What a pool that ended answers.
-pub(super) fn refusal(request: &Request) -> Option<PoolEvent> {
+pub(super) fn refusals(request: &Request) -> Vec<PoolEvent> {
     let error = pool_closed();
+    let refused = |submission: &Submission| PoolEvent::Settled {
+        id: submission.id,
+        result: Err(error.clone()),
+        connection: None,
+    };
     match request {
-        Request::Submit(submission) => {
-            Some(PoolEvent::Settled { id: submission.id, result: Err(error), connection: None })
-        }
-        Request::Verify(id) => Some(PoolEvent::Verified(*id, Err(error))),
-        _ => None,
+        Request::Submit(submissions) => submissions.iter().map(refused).collect(),
+        Request::Verify(id) => vec![PoolEvent::Verified(*id, Err(error))],
+        _ => Vec::new(),
     }
 }

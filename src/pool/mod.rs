@@ -49,7 +49,7 @@ pub struct Submission {
 /// What the caller asks of the pool.
 #[derive(Debug)]
 pub(crate) enum Request {
-    Submit(Submission),
+    Submit(Vec<Submission>),
     Cancel(u64),
     Verify(u64),
     Close {
@@ -210,9 +210,9 @@ impl Pool {
         Self { mailbox: Arc::new(Mailbox { requests, events }), common }
     }
 
-    /// Queues a message.
-    pub fn submit(&self, submission: Submission) {
-        self.ask(Request::Submit(submission));
+    /// Queues messages, in this order. The pool's task is woken once for all of them.
+    pub fn submit(&self, submissions: Vec<Submission>) {
+        self.ask(Request::Submit(submissions));
     }
 
     /// Gives a message up; it settles with `EABORT` unless it settled before.
@@ -283,9 +283,10 @@ impl Pool {
         else {
             return;
         };
-        if let Some(event) = actor::refusal(&request) {
+        let refused = actor::refusals(&request);
+        if !refused.is_empty() {
             let mut events = self.mailbox.events.lock().unwrap_or_else(PoisonError::into_inner);
-            events.deliver(vec![event]);
+            events.deliver(refused);
         }
     }
 }

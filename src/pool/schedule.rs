@@ -113,6 +113,8 @@ pub(super) struct Schedule {
     /// Messages handed in so far: the place in line of the last one.
     submitted: u64,
     lanes: Lanes,
+    /// The lane of messages that name none.
+    no_lane: Arc<str>,
     /// Octets of messages that are queued or wait to be queued again.
     queued_bytes: usize,
     /// Messages that wait to be queued again.
@@ -135,6 +137,7 @@ impl Schedule {
         let weights = options.lanes.iter().map(|lane| (Arc::from(lane.name.as_str()), lane.weight));
         Self {
             lanes: Lanes::new(weights),
+            no_lane: Arc::default(),
             seat,
             targets: Targets::new(hosts, options.learn_limits),
             options,

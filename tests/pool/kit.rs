@@ -103,7 +103,7 @@ impl Client {
 
     pub(crate) fn send(&self, letter: Letter) {
         let id = letter.id;
-        self.pool().submit(Submission { id, message: Arc::new(letter), lane: None, timeout: None });
+        self.pool().submit(vec![Submission { id, message: Arc::new(letter), lane: None, timeout: None }]);
     }
 
     /// The next event; fails the test if none comes.

@@ -161,7 +161,7 @@ impl Office {
     pub(crate) fn post(&mut self, letter: Letter) -> u64 {
         self.sent += 1;
         let message = Arc::new(letter);
-        self.pool.submit(Submission { id: self.sent, message, lane: None, timeout: None });
+        self.pool.submit(vec![Submission { id: self.sent, message, lane: None, timeout: None }]);
         self.sent
     }
 

@@ -24,7 +24,7 @@ impl Schedule {
         let limit = timeout.map(Duration::from_millis).or(self.options.timeout);
         let job = Job {
             message,
-            lane: lane.unwrap_or_default(),
+            lane: lane.unwrap_or_else(|| Arc::clone(&self.no_lane)),
             number: self.submitted,
             queued_at: now,
             bytes,
