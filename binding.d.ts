@@ -11,8 +11,11 @@ export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-was
 
 /** A pool. Every method returns at once; what comes of it arrives in the callback. */
 export declare class Engine {
-  /** Starts a pool. `callback` gets a JSON array of events. */
-  constructor(options: string, tls: TlsInput, proxyTls: TlsInput | undefined | null, callback: (arg: string) => void)
+  /**
+   * Starts a pool. `callback` gets a JSON array of events. It shares the limits on the rate with
+   * the pool `beside`, which it serves an account of.
+   */
+  constructor(options: string, tls: TlsInput, proxyTls: TlsInput | undefined | null, callback: (arg: string) => void, beside?: Engine | undefined | null)
   /** Queues a message the engine composes. */
   send(id: number, record: string, parts: Array<string | Buffer>, lane?: string | undefined | null, timeout?: number | undefined | null): void
   /** Queues a message whose bytes JavaScript makes when asked by an `open` event. */
