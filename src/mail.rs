@@ -71,7 +71,10 @@ impl Body {
             Self::Chunks(source) => ready!(source.poll_chunk(cx)).transpose()?,
             Self::Composed(composer) => return composer.poll_compose(cx, out).map_ok(drop),
         };
-        Poll::Ready(chunk.map(|chunk| Ok(out.extend_from_slice(&chunk))))
+        Poll::Ready(chunk.map(|chunk| {
+            out.extend_from_slice(&chunk);
+            Ok(())
+        }))
     }
 }
 

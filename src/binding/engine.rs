@@ -1,6 +1,7 @@
 //! The class JavaScript sees: one pool.
 
 #![allow(unreachable_pub, private_interfaces, reason = "the macro exports what is public, to JavaScript")]
+#![allow(clippy::use_self, reason = "the macro repeats argument types where there is no `Self`")]
 
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex};
@@ -77,17 +78,17 @@ impl Engine {
         tls: TlsInput,
         proxy_tls: Option<TlsInput>,
         callback: Function<'_, String, ()>,
-        beside: Option<ClassInstance<'_, Engine>>,
+        beside: Option<ClassInstance<'_, Self>>,
     ) -> napi::Result<Self> {
         let options = Options::parse(&options).map_err(thrown)?;
-        let settings = options.settings(&tls, proxy_tls.as_ref()).map_err(thrown)?;
+        let hosts = options.hosts(&tls, proxy_tls.as_ref()).map_err(thrown)?;
         let outbox = Outbox::new(&callback)?;
         let runtime = runtime().map_err(|error| napi::Error::from_reason(error.to_string()))?;
         let _entered = runtime.enter();
-        let (bounds, settings) = (options.pool_options(), Arc::new(settings));
+        let bounds = options.pool_options();
         let pool = match beside {
-            Some(other) => other.pool.start_beside(bounds, settings, outbox.clone()),
-            None => Pool::start(bounds, settings, outbox.clone()),
+            Some(other) => other.pool.start_beside(bounds, hosts, outbox.clone()),
+            None => Pool::start(bounds, hosts, outbox.clone()),
         };
         // A worker thread that ends takes its pools with it.
         let abandoned = pool.clone();
@@ -215,8 +216,8 @@ impl Engine {
     /// Starts a new generation of connections.
     #[napi(catch_unwind)]
     pub fn rotate(&self, options: String, tls: TlsInput, proxy_tls: Option<TlsInput>) -> napi::Result<()> {
-        let settings = Options::parse(&options).and_then(|o| o.settings(&tls, proxy_tls.as_ref()));
-        self.pool.rotate(Arc::new(settings.map_err(thrown)?));
+        let hosts = Options::parse(&options).and_then(|o| o.hosts(&tls, proxy_tls.as_ref()));
+        self.pool.rotate(hosts.map_err(thrown)?);
         Ok(())
     }
 

@@ -182,8 +182,8 @@ mod tests {
 
     #[test]
     fn recipients_are_known_without_reading_the_record() {
-        for (text, recipients) in [("\x0012\0100", 12), ("{}\x000\0", 0), ("{}", 1), ("", 1), ("\0x", 1)] {
-            assert_eq!(stated_recipients(text), recipients, "{text:?}");
+        for (text, recipients) in [("|12|100", 12), ("{}|0|", 0), ("{}", 1), ("", 1), ("|x", 1)] {
+            assert_eq!(stated_recipients(&text.replace('|', "\0")), recipients, "{text:?}");
         }
     }
 }
