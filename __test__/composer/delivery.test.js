@@ -76,3 +76,20 @@ test.each(Object.keys(corpus))('%s arrives as nodemailer would have sent it', as
 test('none of them was composed by nodemailer', () => {
   expect(transport.stats().composed).toEqual({ native: Object.keys(corpus).length, nodemailer: {} });
 });
+
+test('a Buffer that messages share counts in each as it was when that one was handed over', async () => {
+  const content = Buffer.alloc(200000, 'x');
+  const handedOver = [];
+  const sends = [0, 0, 1, 1, 0].map((changed) => {
+    content[content.length - 1] = changed;
+    handedOver.push(content.toString('base64'));
+    const attachments = [{ filename: 'report.bin', content }];
+    return transport.sendMail({ from: 'a@b.example', to: 'c@d.example', attachments });
+  });
+  content.fill(0);
+  const before = received.length;
+  await Promise.all(sends);
+  const arrived = received.slice(before).map((message) => message.toString('latin1').replace(/\r\n/g, ''));
+  expect(arrived).toHaveLength(handedOver.length);
+  handedOver.forEach((encoded, nr) => expect(arrived[nr].includes(encoded)).toBe(true));
+});

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use napi::bindgen_prelude::{Buffer, Either};
 use napi_derive::napi;
 
+use super::copies::Copies;
 use super::files::{FileReader, Files};
 use super::text::Text;
 use crate::error::Result;
@@ -28,8 +29,11 @@ pub(super) struct Composed {
 
 /// Composes a message from its record, on this thread, files included.
 #[napi]
-pub(super) fn compose(record: String, parts: Vec<Either<Text, Buffer>>) -> napi::Result<Composed> {
-    let parts = parts.into_iter().map(part).collect();
+pub(super) fn compose(
+    record: String,
+    #[napi(ts_arg_type = "Array<string | Buffer>")] parts: Vec<Either<Text, Buffer>>,
+) -> napi::Result<Composed> {
+    let parts = parts.into_iter().map(|value| part(value, &Copies::default())).collect();
     whole(&Recorded::new(record, parts, Arc::new(BlockingFiles)))
         .map_err(|e| napi::Error::from_reason(e.message()))
 }
@@ -39,6 +43,7 @@ pub(super) fn compose(record: String, parts: Vec<Either<Text, Buffer>>) -> napi:
 #[allow(missing_debug_implementations, reason = "a Buffer has no Debug")]
 pub(super) struct Crossing {
     pub text: String,
+    #[napi(ts_type = "Array<string | Buffer>")]
     pub parts: Vec<Either<Text, Buffer>>,
 }
 
@@ -47,8 +52,10 @@ pub(super) struct Crossing {
 #[napi]
 pub(super) async fn composed_sizes(messages: Vec<Crossing>) -> napi::Result<Vec<f64>> {
     let mut sizes = Vec::with_capacity(messages.len());
+    let copies = Copies::default();
     for Crossing { text, parts } in messages {
-        let message = Recorded::new(text, parts.into_iter().map(part).collect(), Arc::new(Files));
+        let parts = parts.into_iter().map(|value| part(value, &copies)).collect();
+        let message = Recorded::new(text, parts, Arc::new(Files));
         sizes.push(size(&message).await.map_err(|error| napi::Error::from_reason(error.message()))?);
     }
     Ok(sizes)
@@ -67,10 +74,10 @@ async fn size(message: &Recorded) -> Result<f64> {
 
 /// A value that crossed, copied: JavaScript may go on to change it. Strings are copied as the
 /// engine holds them, to be made UTF-8 on another thread.
-pub(super) fn part(value: Either<Text, Buffer>) -> Part {
+pub(super) fn part(value: Either<Text, Buffer>, copies: &Copies) -> Part {
     match value {
         Either::A(Text(units)) => Part::Wide(units),
-        Either::B(buffer) => Part::Bytes(Bytes::copy_from_slice(&buffer)),
+        Either::B(buffer) => Part::Bytes(copies.of(&buffer)),
     }
 }
 

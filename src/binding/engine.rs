@@ -14,6 +14,7 @@ use serde::Deserialize;
 
 use super::announced::Announced;
 use super::compose::part;
+use super::copies::Copies;
 use super::events::{Outbox, lock};
 use super::files::Files;
 use super::options::{Options, ResizeInput, TlsInput};
@@ -36,6 +37,7 @@ pub struct Engine {
     pool: Pool,
     outbox: Outbox,
     streams: Streams,
+    copies: Copies,
     /// Messages of this turn of the event loop: handed to the pool's thread together, it is woken
     /// once rather than for each.
     gathered: Mutex<Vec<Submission>>,
@@ -79,7 +81,7 @@ impl Engine {
         tls: TlsInput,
         proxy_tls: Option<TlsInput>,
         callback: Function<'_, String, ()>,
-        beside: Option<ClassInstance<'_, Engine>>,
+        beside: Option<ClassInstance<'_, Self>>,
     ) -> napi::Result<Self> {
         let options = Options::parse(&options).map_err(thrown)?;
         let hosts = options.hosts(&tls, proxy_tls.as_ref()).map_err(thrown)?;
@@ -95,7 +97,14 @@ impl Engine {
         let abandoned = pool.clone();
         env.add_env_cleanup_hook((), move |()| abandoned.abandon())?;
         let announce = options.pool.is_verbose();
-        Ok(Self { pool, outbox, streams: Streams::default(), gathered: Mutex::default(), announce })
+        Ok(Self {
+            pool,
+            outbox,
+            streams: Streams::default(),
+            copies: Copies::default(),
+            gathered: Mutex::default(),
+            announce,
+        })
     }
 
     /// Queues a message the engine composes.
@@ -104,11 +113,11 @@ impl Engine {
         &self,
         id: i64,
         record: String,
-        parts: Vec<Either<Text, Buffer>>,
+        #[napi(ts_arg_type = "Array<string | Buffer>")] parts: Vec<Either<Text, Buffer>>,
         lane: Option<String>,
         timeout: Option<i64>,
     ) {
-        let parts = parts.into_iter().map(part).collect();
+        let parts = parts.into_iter().map(|value| part(value, &self.copies)).collect();
         let message = Recorded::new(record, parts, Arc::new(Files));
         self.submit(id, Arc::new(message), lane, timeout);
     }

@@ -1,12 +1,13 @@
 //! The only room that knows JavaScript: it converts and forwards, and decides nothing.
 //!
 //! [`engine`] is the class JavaScript sees; [`options`] reads its options, [`events`] carries what
-//! happens back in batches, [`streamed`] is a message whose bytes JavaScript makes, [`files`] reads
-//! attachments, [`text`] takes strings over, [`announced`] tells the log when a message is begun, [`runtime`] holds the threads.
+//! happens back in batches, [`text`] and [`copies`] take strings and buffers over, [`streamed`] is a
+//! message whose bytes JavaScript makes, [`files`] reads attachments, [`announced`] tells the log when
+//! a message is begun, [`runtime`] holds the threads.
 
-mod allocator;
 mod announced;
 mod compose;
+mod copies;
 mod engine;
 mod events;
 mod files;
