@@ -336,6 +336,10 @@ export interface PoolStats {
   handshakes: { full: number; resumed: number };
   /** Limits the server has shown, by name. */
   limits: Record<string, number>;
+  /** What the current window has used of the limits on the rate, by option; only those that are set. */
+  rates: Partial<
+    Record<'rateLimit' | 'maxRecipientsPerSecond' | 'maxBytesPerSecond', { limit: number; used: number }>
+  >;
   /** Messages composed natively, and otherwise by reason. */
   composed: { native: number; nodemailer: Record<string, number> };
   /** Where the time goes. */

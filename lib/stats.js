@@ -28,8 +28,9 @@ function poolStats(pool) {
     },
     handshakes: { ...tally.handshakes },
     limits: limits(snapshots),
+    rates: rates(snapshots),
     composed: { native, nodemailer: Object.fromEntries(composed) },
-    latency: latency(snapshotOf(pool)),
+    latency: latency(snapshots),
   };
 }
 
@@ -60,6 +61,14 @@ function limits(snapshots) {
   return known;
 }
 
+const RATES = { rate: 'rateLimit', recipients: 'maxRecipientsPerSecond', bytes: 'maxBytesPerSecond' };
+
+/** What is used of the limits on the rate, which accounts share. */
+function rates([snapshot]) {
+  const set = Object.entries(RATES).filter(([name]) => snapshot?.limiter[name]);
+  return Object.fromEntries(set.map(([name, option]) => [option, snapshot.limiter[name]]));
+}
+
 /** Lanes of the same name together. */
 function lanes(snapshots) {
   const queue = {};
@@ -75,8 +84,8 @@ function lanes(snapshots) {
 const STEPS = ['wait', 'connect', 'envelope', 'data'];
 const PERCENTILES = ['count', 'p50', 'p95', 'p99', 'max'];
 
-/** Of the pool's own connections; those of accounts are not in it. */
-function latency(snapshot) {
+/** Accounts enter what they see into the same books, so that any snapshot has it all. */
+function latency([snapshot]) {
   const figures = (step) => PERCENTILES.map((name) => [name, snapshot?.latency?.[step]?.[name] ?? 0]);
   return Object.fromEntries(STEPS.map((step) => [step, Object.fromEntries(figures(step))]));
 }

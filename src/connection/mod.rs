@@ -28,7 +28,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::error::{Error, Phase};
+use crate::error::{Code, Error, Phase};
 use crate::mail::{Message, Receipt};
 use crate::wire::Accepted;
 
@@ -217,14 +217,29 @@ impl<T> Reports<T> {
     }
 }
 
+/// Reports of a task that may fail. One that panics has settled nothing: its messages fail, and
+/// nothing else does.
+struct LastWord<T>(Reports<T>);
+
+impl<T> Drop for LastWord<T> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let error = Error::new(Code::Internal, "The connection's task failed: a bug in postpool");
+            let error = Some(error.at(Phase::InDoubt));
+            self.0.send(Report::Closed(Closed { was_ready: true, error, silent: false }));
+        }
+    }
+}
+
 /// Opens a connection in a task of its own.
 pub fn open<T: Send + 'static>(settings: Arc<Settings>, reports: Reports<T>) -> Handle {
     let (orders, inbox) = mpsc::unbounded_channel();
+    let reports = LastWord(reports);
     let task = tokio::spawn(async move {
         let started = Instant::now();
         let deadline = started + settings.connection_timeout;
         let socket = crate::net::connect(&settings.target, deadline);
-        run(socket, &settings, started, inbox, &reports).await;
+        run(socket, &settings, started, inbox, &reports.0).await;
     });
     Handle { orders, task }
 }
@@ -245,7 +260,7 @@ pub(crate) async fn run<S: Socket, T>(
         }
         Err(failed) => {
             let silent = failed.phase() == Some(Phase::Greeting)
-                && failed.code() == crate::error::Code::Connection
+                && failed.code() == Code::Connection
                 && failed.reply().is_none();
             Closed { was_ready: false, error: Some(failed), silent }
         }

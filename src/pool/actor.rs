@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 
+use super::common::Seat;
 use super::schedule::{Action, Schedule, pool_closed};
 use super::{EventSink, PoolEvent, PoolOptions, Request};
 use crate::connection::{self, ConnectionId, Handle, Order, Report, Reports, Settings};
@@ -26,12 +27,13 @@ pub(super) enum Mail {
 pub(super) fn start(
     options: PoolOptions,
     settings: Arc<Settings>,
+    seat: Seat,
     sink: impl EventSink + Clone,
 ) -> mpsc::UnboundedSender<Mail> {
     let (sender, inbox) = mpsc::unbounded_channel();
     let mut last_words = sink.clone();
     let actor = Actor {
-        schedule: Schedule::new(options),
+        schedule: Schedule::new(options, seat),
         settings,
         mailbox: sender.clone(),
         links: HashMap::new(),
@@ -69,10 +71,12 @@ struct Actor<S> {
 impl<S: EventSink> Actor<S> {
     async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Mail>) {
         let mut batch = Vec::with_capacity(BATCH);
+        let our_turn = self.schedule.wake();
         self.advance();
         while !(self.schedule.has_ended() && self.verifying.is_empty()) {
             let wake = self.schedule.next_wake();
             tokio::select! {
+                () = our_turn.notified() => {}
                 _ = inbox.recv_many(&mut batch, BATCH) => {}
                 () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
             }
@@ -190,16 +194,9 @@ impl<S: EventSink> Actor<S> {
 
     fn open(&mut self, id: ConnectionId) {
         let to = self.mailbox.clone();
-        let watch = to.clone();
         let Handle { orders, task } =
             connection::open(Arc::clone(&self.settings), Reports { to, wrap: Mail::Report, id });
         self.links.insert(id, Link { orders, task: task.abort_handle() });
-        // A connection that panics has settled nothing: its messages fail, nothing else does.
-        tokio::spawn(async move {
-            if task.await.is_err_and(|error| error.is_panic()) {
-                let _ = watch.send(Mail::Report(id, Report::Closed(panicked())));
-            }
-        });
     }
 
     fn order(&mut self, id: ConnectionId, order: Order) {
@@ -231,9 +228,4 @@ pub(super) fn refusal(request: &Request) -> Option<PoolEvent> {
         Request::Verify(id) => Some(PoolEvent::Verified(*id, Err(error))),
         _ => None,
     }
-}
-
-fn panicked() -> connection::Closed {
-    let error = Error::new(Code::Internal, "The connection's task failed: a bug in postpool");
-    connection::Closed { was_ready: true, error: Some(error.at(Phase::InDoubt)), silent: false }
 }

@@ -5,6 +5,7 @@
 //! messages. Bytes, commands and sockets are the connection's business.
 
 mod actor;
+mod common;
 mod histogram;
 mod lanes;
 mod learn;
@@ -17,6 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 
+use self::common::Common;
 use crate::error::Error;
 use crate::mail::{Message, Receipt};
 
@@ -24,10 +26,10 @@ pub use crate::connection::{
     ConnectionId, Credentials, CustomAuth, HandshakeOptions, Ladder, LogLine, Pipelining, Proxy, ProxyKind,
     Ready, Secret, Settings, Target, Tls, TlsInfo, TlsOptions, TlsVersion,
 };
-pub use histogram::Percentiles;
+pub use histogram::{Latency, Percentiles};
 pub use learn::Limits;
 pub use options::{LaneWeight, PoolOptions, RateLimit, Resize};
-pub use schedule::{CloseReason, ConnectionView, LaneState, Latency, Snapshot, Totals, WindowState};
+pub use schedule::{CloseReason, ConnectionView, LaneState, Snapshot, Totals, WindowState};
 
 /// A message handed to the pool.
 #[derive(Debug)]
@@ -150,6 +152,7 @@ pub trait EventSink: Send + 'static {
 #[derive(Clone)]
 pub struct Pool {
     mailbox: Arc<Mailbox>,
+    common: Common,
 }
 
 /// The way to the pool's task, and past it once that is gone.
@@ -174,9 +177,30 @@ impl fmt::Debug for Pool {
 impl Pool {
     /// Starts a pool on the current runtime.
     pub fn start(options: PoolOptions, settings: Arc<Settings>, sink: impl EventSink + Clone) -> Self {
+        let common = Common::new(&options);
+        Self::join(common, options, settings, sink)
+    }
+
+    /// Starts a pool that shares this one's limits on the rate, instead of those in `options`, and
+    /// its latency figures: the pool of another account.
+    pub fn start_beside(
+        &self,
+        options: PoolOptions,
+        settings: Arc<Settings>,
+        sink: impl EventSink + Clone,
+    ) -> Self {
+        Self::join(self.common.clone(), options, settings, sink)
+    }
+
+    fn join(
+        common: Common,
+        options: PoolOptions,
+        settings: Arc<Settings>,
+        sink: impl EventSink + Clone,
+    ) -> Self {
         let events = Mutex::new(Box::new(sink.clone()) as Box<dyn EventSink>);
-        let requests = actor::start(options, settings, sink);
-        Self { mailbox: Arc::new(Mailbox { requests, events }) }
+        let requests = actor::start(options, settings, common.join(), sink);
+        Self { mailbox: Arc::new(Mailbox { requests, events }), common }
     }
 
     /// Queues a message.

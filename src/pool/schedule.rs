@@ -8,12 +8,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::PoolEvent;
+use super::common::Seat;
 use super::lanes::Lanes;
 use super::learn::{Learned, Lesson};
-use super::limiter::Limiter;
 use super::options::PoolOptions;
 use crate::connection::{ConnectionId, Order};
 use crate::error::{Code, Error, Phase};
@@ -29,7 +30,7 @@ mod snapshot;
 
 use connection::{Connection, State};
 use job::{Job, Place};
-pub use snapshot::{ConnectionView, LaneState, Latency, Snapshot, Totals, WindowState};
+pub use snapshot::{ConnectionView, LaneState, Snapshot, Totals, WindowState};
 
 /// Something the actor has to do.
 #[derive(Debug)]
@@ -117,7 +118,8 @@ pub(super) struct Schedule {
     delayed: usize,
     connections: BTreeMap<ConnectionId, Connection>,
     last_connection: ConnectionId,
-    limiter: Limiter,
+    /// The limits on the rate, shared with the pools of accounts.
+    seat: Seat,
     learned: Learned,
     timers: BTreeSet<(Instant, Timer)>,
     /// No connection is opened before.
@@ -132,16 +134,15 @@ pub(super) struct Schedule {
     failed_at: Option<Instant>,
     actions: Vec<Action>,
     totals: snapshot::Totals,
-    latency: snapshot::Histograms,
     ended: bool,
 }
 
 impl Schedule {
-    pub(super) fn new(options: PoolOptions) -> Self {
+    pub(super) fn new(options: PoolOptions, seat: Seat) -> Self {
         let weights = options.lanes.iter().map(|lane| (Arc::from(lane.name.as_str()), lane.weight));
         Self {
             lanes: Lanes::new(weights),
-            limiter: Limiter::new(&options),
+            seat,
             learned: Learned::new(options.learn_limits),
             options,
             mode: Mode::Running,
@@ -160,9 +161,13 @@ impl Schedule {
             failed_at: None,
             actions: Vec::new(),
             totals: snapshot::Totals::default(),
-            latency: snapshot::Histograms::default(),
             ended: false,
         }
+    }
+
+    /// Notified when [`advance`](Self::advance) may find the limits on the rate open.
+    pub(super) fn wake(&self) -> Arc<Notify> {
+        self.seat.wake()
     }
 
     /// What is to be done, in order.
@@ -188,10 +193,13 @@ impl Schedule {
 
     /// Gives out everything that can go on now. Call after every batch of inputs.
     pub(super) fn advance(&mut self, now: Instant) {
-        if let Some(at) = self.learned.recover(self.options.max_connections, now) {
+        if let Some(at) = self.learned.recover(self.options.max_connections + 1, now) {
             self.timers.insert((at, Timer::Wake));
         }
         let held_back = !self.paused && self.dispatch(now);
+        if !held_back {
+            self.seat.leave();
+        }
         self.open_connections(held_back, now);
         self.end_if_done();
     }

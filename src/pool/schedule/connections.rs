@@ -20,19 +20,41 @@ impl Schedule {
         self.connections.values().filter(|connection| !connection.is_leaving()).count()
     }
 
-    /// Connections that could be opened right now.
+    /// Connections that could be opened right now. Those that leave do not count, so that their
+    /// replacement is made while they finish and say goodbye, as far as the server lets it.
     pub(super) fn may_open(&self) -> usize {
         if self.connect_after.is_some() {
             return 0;
         }
-        let max = self.options.max_connections.max(1);
-        let max = self.learned.connections().map_or(max, |learned| max.min(learned));
-        let free = max.saturating_sub(self.connections.len());
+        let staying = self.options.max_connections.saturating_sub(self.staying());
+        let free = staying.min(self.most_at_once().saturating_sub(self.connections.len()));
         // A login nobody has seen succeed is tried by one connection: a wrong password is wrong for
         // all of them, and servers lock accounts.
         let at_once =
             if self.options.login && !self.login_works { 1 } else { self.options.max_connecting.max(1) };
         free.min(at_once.saturating_sub(self.connecting()))
+    }
+
+    /// Connections the server may see, those that leave included. As many may leave as may stay;
+    /// but when nothing is learned, nobody would notice a server that counts them.
+    fn most_at_once(&self) -> usize {
+        let max = self.options.max_connections;
+        let most = if self.learned.is_on() { max * 2 } else { max };
+        self.learned.connections().map_or(most, |learned| most.min(learned))
+    }
+
+    /// Cuts the oldest goodbyes short where they alone keep new connections from being opened.
+    fn cut_goodbyes(&mut self, wanted: usize) {
+        let max = self.options.max_connections;
+        let wanted = wanted.min(max.saturating_sub(self.staying()));
+        let needed = if wanted == 0 { 0 } else { self.connections.len() + wanted };
+        let surplus = needed.saturating_sub(max * 2);
+        let lingering = self.connections.values_mut().filter(|connection| connection.says_goodbye());
+        for connection in lingering.take(surplus).filter(|connection| !connection.cut_short) {
+            connection.cut_short = true;
+            let reason = Error::new(Code::Connection, "The server took too long to say goodbye");
+            self.actions.push(Action::Order(connection.id, Order::Abort(reason)));
+        }
     }
 
     /// Opens what the queue and `minConnections` ask for.
@@ -51,6 +73,7 @@ impl Schedule {
         if self.mode == Mode::Running && self.warm_after.is_none() {
             wanted = wanted.max(self.options.min_connections.saturating_sub(self.staying()));
         }
+        self.cut_goodbyes(wanted);
         for _ in 0..wanted.min(self.may_open()) {
             self.open(now);
         }
@@ -63,7 +86,10 @@ impl Schedule {
         let share = (self.options.max_connections + self.connecting()) / at_once;
         let max_messages = self.options.max_messages.min(self.learned.messages().unwrap_or(u32::MAX));
         let id = self.next_connection();
-        self.connections.insert(id, Connection::new(id, share.max(1), max_messages, now));
+        let overlaps = self.connections.len() - self.staying();
+        let mut connection = Connection::new(id, share.max(1), max_messages, now);
+        connection.overlaps = overlaps;
+        self.connections.insert(id, connection);
         self.tell(PoolEvent::Created(id));
         self.actions.push(Action::Open(id));
     }
@@ -72,7 +98,7 @@ impl Schedule {
     pub(in crate::pool) fn ready(&mut self, id: ConnectionId, ready: Box<Ready>, now: Instant) {
         self.totals.handshake(&ready);
         self.login_works = true;
-        self.latency.connect.record(ready.took);
+        self.seat.record(|times| times.connect.record(ready.took));
         let Some(connection) = self.connections.get_mut(&id) else { return };
         connection.ready(&ready, now);
         if let Some(life) = self.options.max_lifetime {
@@ -121,7 +147,7 @@ impl Schedule {
             State::Ready => CloseReason::Lost,
         };
         let age = u64::try_from((now - connection.opened_at).as_millis()).unwrap_or(u64::MAX);
-        let error = closed.error.clone();
+        let error = closed.error.clone().filter(|_| !connection.cut_short);
         self.tell(PoolEvent::Closed { connection: id, reason, error, age, messages: connection.given });
         // Only a task that failed leaves messages behind; what became of them nobody knows.
         for job in &connection.in_flight {

@@ -181,8 +181,10 @@ impl Schedule {
         let times = self.count_failure(connection.opened_at, now);
         let usable = self.connections.values().any(|c| c.state == State::Ready);
         let hint = of_reply(&error).filter(|_| self.learned.is_on());
-        if hint == Some(Hint::TooManyConnections) && usable {
-            let lesson = self.learned.too_many_connections(self.others(connection.id), now);
+        let crowded = is_crowded(connection, &error, closed.silent);
+        if crowded || (hint == Some(Hint::TooManyConnections) && usable) {
+            let others = self.others(connection.id) + connection.overlaps;
+            let lesson = self.learned.too_many_connections(others, now);
             self.tell_lesson(lesson);
         }
         // A temporary refusal says nothing about the password.
@@ -196,7 +198,7 @@ impl Schedule {
             None if closed.silent => RETRY.after(times),
             None => CONNECT_PAUSE,
         };
-        if !usable && !self.paused {
+        if !usable && !crowded && !self.paused {
             if is_login && hint.is_none() {
                 // Every message would be refused alike: they are told so instead of trying in turn.
                 self.fail_foremost(usize::MAX, now, &error);
@@ -263,6 +265,13 @@ impl Schedule {
         self.warm_after = self.warm_after.max(Some(until));
         self.timers.insert((until, Timer::Wake));
     }
+}
+
+/// Whether a connection may have been refused for those that had not left yet: then it came too
+/// early, and says nothing about the messages that wait.
+fn is_crowded(connection: &Connection, error: &Error, silent: bool) -> bool {
+    let at_the_door = matches!(error.phase(), None | Some(Phase::Connect | Phase::Greeting));
+    connection.overlaps > 0 && (silent || (at_the_door && error.reply().is_some()))
 }
 
 fn no_greeting() -> Error {

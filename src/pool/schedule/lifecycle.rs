@@ -63,7 +63,7 @@ impl Schedule {
         }
         if let Some(rate) = resize.rate {
             self.options.rate = rate;
-            self.limiter.change_rate(rate);
+            self.seat.change_rate(rate);
         }
         let surplus = self.staying().saturating_sub(self.options.max_connections);
         let mut staying: Vec<_> = self.connections.values().filter(|c| !c.is_leaving()).collect();

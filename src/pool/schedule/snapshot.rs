@@ -8,10 +8,9 @@ use super::{Schedule, State};
 use crate::connection::{ConnectionId, Ready};
 use crate::error::Error;
 use crate::mail::Receipt;
-use crate::pool::histogram::{Histogram, Percentiles};
+use crate::pool::histogram::Latency;
 use crate::pool::lanes::LaneView;
 use crate::pool::learn::Limits;
-use crate::pool::limiter::Window;
 
 /// Counters since the pool started.
 #[derive(Clone, Debug, Default)]
@@ -58,27 +57,6 @@ impl Totals {
             None => {}
         }
     }
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Histograms {
-    pub(super) wait: Histogram,
-    pub(super) connect: Histogram,
-    pub(super) envelope: Histogram,
-    pub(super) data: Histogram,
-}
-
-/// Where the time goes.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Latency {
-    /// From being handed in to the first connection.
-    pub wait: Percentiles,
-    /// From the first look-up to a connection that takes messages.
-    pub connect: Percentiles,
-    /// From the first command to the reply to DATA.
-    pub envelope: Percentiles,
-    /// From there to the final reply.
-    pub data: Percentiles,
 }
 
 /// A connection in a snapshot.
@@ -135,7 +113,7 @@ pub struct Snapshot {
     pub delayed: usize,
     /// Octets held by messages that wait.
     pub queued_bytes: usize,
-    /// Message starts under `rateLimit`.
+    /// Message starts under `rateLimit`, of all pools that share it.
     pub rate: Option<WindowState>,
     /// Recipients under `maxRecipientsPerSecond`.
     pub recipients: Option<WindowState>,
@@ -145,19 +123,14 @@ pub struct Snapshot {
     pub learned: Limits,
     /// Counters.
     pub totals: Totals,
-    /// Where the time goes.
+    /// Where the time goes, in all pools that share limits.
     pub latency: Latency,
 }
 
 impl Schedule {
     /// The pool as it is now.
-    pub(in crate::pool) fn snapshot(&mut self, now: Instant) -> Snapshot {
-        let limiter = &mut self.limiter;
-        let window = |window: &mut Option<Window>| {
-            window.as_mut().map(|window| WindowState { limit: window.limit(), used: window.used(now) })
-        };
-        let (rate, recipients, bytes) =
-            (window(&mut limiter.messages), window(&mut limiter.recipients), window(&mut limiter.bytes));
+    pub(in crate::pool) fn snapshot(&self, now: Instant) -> Snapshot {
+        let [rate, recipients, bytes] = self.seat.windows(now);
         Snapshot {
             connections: self.connections.values().map(|connection| view(connection, now)).collect(),
             lanes: self.lanes.view().into_iter().map(|lane| self.lane_state(lane, now)).collect(),
@@ -168,12 +141,7 @@ impl Schedule {
             bytes,
             learned: self.learned.view(now),
             totals: self.totals.clone(),
-            latency: Latency {
-                wait: self.latency.wait.percentiles(),
-                connect: self.latency.connect.percentiles(),
-                envelope: self.latency.envelope.percentiles(),
-                data: self.latency.data.percentiles(),
-            },
+            latency: self.seat.latency(),
         }
     }
 

@@ -10,6 +10,7 @@ use super::{Action, Schedule};
 use crate::connection::{Closed, ConnectionId, Order, Ready, Undelivered};
 use crate::error::{Code, Error, Phase, Result};
 use crate::mail::{Body, Envelope, Message, Prepared, Receipt};
+use crate::pool::common::Common;
 use crate::pool::{PoolEvent, PoolOptions, RateLimit, Resize, Submission};
 
 mod connection_tests;
@@ -98,7 +99,12 @@ struct Bed {
 
 impl Bed {
     fn new(options: PoolOptions) -> Self {
-        let schedule = Schedule::new(options);
+        Self::beside(&Common::new(&options), options)
+    }
+
+    /// A bed whose limits on the rate are shared with others.
+    fn beside(common: &Common, options: PoolOptions) -> Self {
+        let schedule = Schedule::new(options, common.join());
         let mut bed = Self { schedule, now: Instant::now(), lines: Vec::new(), depth: 1, mail_max: None };
         bed.go();
         bed
