@@ -5,7 +5,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { performance } = require('node:perf_hooks');
 const { buildSink } = require('../__test__/support/testkit');
-const { ensureDebianPackages } = require('../scripts/support/debian');
+const { ensurePrograms } = require('../scripts/support/debian');
 const { CASES, selectCases, vary } = require('./cases');
 const { drawCharts } = require('./charts');
 const { runCase } = require('./compare');
@@ -37,7 +37,7 @@ async function withSinks(cases) {
 
 async function withAvailable(cases) {
   if (!cases.some(({ sink }) => sink?.kind === 'smtp-sink')) return cases;
-  const reason = await ensureDebianPackages();
+  const reason = await ensurePrograms();
   if (!reason) return cases;
   console.log(`The test kit's sink takes the place of smtp-sink (${reason}).`);
   return cases.map((one) => (one.sink?.kind === 'smtp-sink' ? { ...one, sink: { kind: 'kit' } } : one));

@@ -66,7 +66,7 @@ function costs(cases) {
 }
 
 function memory(cases) {
-  const columns = ['rss', 'heap', 'handOver'].flatMap((figure) => [
+  const columns = ['rss', 'heap', 'memory', 'handOver'].flatMap((figure) => [
     ...LIBRARIES.map((library) => [`${library}, ${FIGURES[figure].title}`, withRange(figure)(library)]),
     ['better', ratio(figure)],
   ]);

@@ -8,6 +8,7 @@ const { WORKLOADS } = require('./workloads');
 
 // A library may do some of its work in later turns of the event loop, and on other threads.
 const SETTLING = 300;
+const KILOBYTE = 1024;
 
 async function memoryNow() {
   await sleep(SETTLING);
@@ -32,5 +33,6 @@ process.once('message', async ({ library, workload, warmUp, messages, transport 
   const handOver = ((performance.now() - started) * 1000) / messages;
   const after = await memoryNow();
   const grown = (name) => Math.max(1, (after[name] - before[name]) / messages);
-  process.send({ rss: grown('rss'), heap: grown('heap'), handOver });
+  const memory = Math.max(0, process.resourceUsage().maxRSS * KILOBYTE - before.rss);
+  process.send({ rss: grown('rss'), heap: grown('heap'), handOver, memory });
 });
