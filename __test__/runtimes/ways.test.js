@@ -99,6 +99,12 @@ inEach(NODES, 'AsyncLocalStorage is kept across sendMail', async (runtime) => {
   expect(seen.filter(([name, store]) => name !== store)).toEqual([]);
 });
 
+inEach(NODES, 'mock timers of node:test', async (runtime) => {
+  // Some versions warn that these timers are an experiment.
+  const flags = ['--no-warnings', path.join(PROGRAMS, 'mock-timers.cjs'), server.port];
+  expect(await run(runtime, flags)).toEqual({ ...NATIVE, err: '' });
+});
+
 /** Bundles the program into a folder of its own, with these flags, and runs it from there. */
 async function bundled(flags, { prepare = () => {}, extension = 'js' } = {}) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'postpool-bundle-'));
