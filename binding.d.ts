@@ -73,7 +73,7 @@ export declare function composedSizes(messages: Array<Crossing>): Promise<Array<
 
 /** What crosses for one message: the fields of `toRecord`'s result. */
 export interface Crossing {
-  json: string
+  text: string
   parts: Array<string | Buffer>
 }
 

@@ -1,6 +1,7 @@
 'use strict';
 
 const { setImmediate } = require('node:timers');
+const { addon } = require('./addon');
 const { abortError, describe, localError, toError } = require('./errors');
 const { Feeder } = require('./feeder');
 const { IdleMirror } = require('./idle');
@@ -8,6 +9,7 @@ const { toInfo } = require('./info');
 const { PoolLog } = require('./log');
 const { CustomLogin, Tokens } = require('./login');
 const { checkHeaders, envelopeOf } = require('./outgoing');
+const { Slots } = require('./slots');
 
 /** Backends with work: what the engine still owes an answer for must not be collected. */
 const busy = new Set();
@@ -24,7 +26,7 @@ class NativeBackend {
   constructor(owner, options) {
     this.engine = 'native';
     this.owner = owner;
-    this.jobs = new Map();
+    this.jobs = new Slots();
     this.requests = new Map();
     this.ehlo = new Map();
     this.logins = new Map();
@@ -42,29 +44,23 @@ class NativeBackend {
     forgotten.register(this, this.native);
   }
 
-  /**
-   * @param {object} mail
-   * @param {(err: Error|null, info: object|undefined, connection?: number) => void} callback
-   * @param {{id: number, lane?: string, started: number}} ticket what events call the message
-   */
-  send(mail, callback, ticket) {
-    const id = ++this.lastId;
-    const job = { mail, callback, ticket, feeder: null, stopWatching: null, connection: undefined };
-    this.jobs.set(id, job);
+  /** @param {import('./job').Job} job */
+  send(job) {
+    this.jobs.add(job);
     if (this.jobs.size === 1) {
       this.hold(true);
     }
-    const { signal } = mail.data || {};
+    const { signal } = job.mail.data || {};
     if (signal) {
-      job.stopWatching = this.watch(id, signal);
+      job.stopWatching = this.watch(job, signal);
       if (signal.aborted) {
         return true;
       }
     }
     try {
-      this.submit(id, mail);
+      this.submit(job);
     } catch (err) {
-      setImmediate(() => this.settle({ id }, err));
+      setImmediate(() => this.settle({ id: job.key }, err));
       return true;
     }
     this.idle.added();
@@ -72,17 +68,16 @@ class NativeBackend {
     return true;
   }
 
-  submit(id, mail) {
+  submit({ key, lane = null, mail }) {
     const { record, data, message } = mail;
-    const lane = data?.lane === undefined ? null : String(data.lane);
     const timeout = data?.timeout > 0 ? Math.ceil(data.timeout) : null;
     if (record) {
-      this.native.send(id, record.json, record.parts, lane, timeout);
+      this.native.send(key, record.text, record.parts, lane, timeout);
       // The engine holds it from here on.
       mail.record = null;
     } else {
       checkHeaders(message);
-      this.native.sendStreamed(id, JSON.stringify(envelopeOf({ data, message })), lane, timeout);
+      this.native.sendStreamed(key, JSON.stringify(envelopeOf({ data, message })), lane, timeout);
     }
     this.flushLater();
   }
@@ -100,13 +95,13 @@ class NativeBackend {
   }
 
   /** Gives a message up when its signal aborts; gives the function that stops watching. */
-  watch(id, signal) {
+  watch(job, signal) {
     const onAbort = () => {
-      if (this.jobs.get(id)?.counted) {
-        this.native.cancel(id);
+      if (job.counted) {
+        this.native.cancel(job.key);
       } else {
         const err = Object.assign(abortError(signal), { phase: 'queue', maybeDelivered: false });
-        this.settle({ id }, err);
+        this.settle({ id: job.key }, err);
       }
     };
     signal.addEventListener('abort', onAbort, { once: true });
@@ -136,7 +131,7 @@ class NativeBackend {
   on_failed(event) {
     const job = this.jobs.get(event.id);
     if (job && (event.e.tlsIncompatible || (job.moving && event.e.phase === 'queue'))) {
-      this.handOver(event.id, job, event.e.message);
+      this.handOver(job, event.e.message);
       return;
     }
     const own = job?.feeder?.error;
@@ -165,26 +160,24 @@ class NativeBackend {
   }
 
   /** The server speaks a TLS this engine does not: nodemailer's takes over, message and all. */
-  handOver(id, job, reason) {
+  handOver(job, reason) {
     const { owner } = this;
+    this.jobs.delete(job.key);
     if (owner._backend === this) {
       owner.logger.warn({ tnx: 'pool', reason }, 'The server needs the TLS of nodemailer: %s', reason);
       owner.moveToNodemailer('tls');
       // What waits has nothing to wait for here.
-      for (const [other, waiting] of this.jobs) {
+      for (const waiting of this.jobs.all()) {
         waiting.moving = true;
-        if (other !== id) {
-          this.native.cancel(other);
-        }
+        this.native.cancel(waiting.key);
       }
     }
-    this.jobs.delete(id);
     job.stopWatching?.();
     this.release();
     try {
-      owner._backend.send(job.mail, job.callback);
+      owner._backend.send(job);
     } catch (err) {
-      job.callback(err, undefined);
+      job.settle(err, undefined);
     }
   }
 
@@ -266,7 +259,7 @@ class NativeBackend {
   }
 
   on_begun(event) {
-    if (this.jobs.has(event.id)) {
+    if (this.jobs.get(event.id)) {
       this.log?.begun(event);
     }
   }
@@ -282,7 +275,7 @@ class NativeBackend {
       owner.parent.tally.requeued++;
     }
     this.log?.requeued(event, job.connection);
-    owner.watch.requeued(job.ticket, event.e.message, event.attempt);
+    owner.watch.requeued(job, event.e.message, event.attempt);
   }
 
   on_limit({ h, kind, value }) {
@@ -337,8 +330,8 @@ class NativeBackend {
   }
 
   on_crashed({ e }) {
-    for (const id of [...this.jobs.keys()]) {
-      this.settle({ id }, toError(e));
+    for (const { key } of this.jobs.all()) {
+      this.settle({ id: key }, toError(e));
     }
     for (const done of [...this.requests.values()]) {
       done(toError(e));
@@ -367,7 +360,7 @@ class NativeBackend {
     this.log?.settled(event, err, job.feeder?.size);
     try {
       const info = err ? undefined : toInfo(event, this.ehlo.get(c), this.places.get(c)?.host);
-      job.callback(err, info, c ?? undefined);
+      job.settle(err, info, c ?? undefined);
     } catch (E) {
       this.owner.logger.error(
         { err: E, tnx: 'callback', cid: c },
@@ -479,8 +472,7 @@ function engineOf(parent) {
 /** Starts an engine that does not keep its backend from being collected. */
 function start(backend, { json, tls, proxyTls }, beside) {
   const target = new WeakRef(backend);
-  // Loaded with the first pool: an application that only requires the package pays nothing.
-  const { Engine } = require('../binding.js');
+  const { Engine } = addon();
   const deliver = (batch) => {
     // One batch a turn of the event loop: whatever else waits for its turn gets it.
     setImmediate(next);

@@ -37,7 +37,7 @@ pub(super) fn compose(record: String, parts: Vec<Either<Utf16String, Buffer>>) -
 #[napi(object)]
 #[allow(missing_debug_implementations, reason = "a Buffer has no Debug")]
 pub(super) struct Crossing {
-    pub json: String,
+    pub text: String,
     pub parts: Vec<Either<Utf16String, Buffer>>,
 }
 
@@ -46,22 +46,20 @@ pub(super) struct Crossing {
 #[napi]
 pub(super) async fn composed_sizes(messages: Vec<Crossing>) -> napi::Result<Vec<f64>> {
     let mut sizes = Vec::with_capacity(messages.len());
-    for Crossing { json, parts } in messages {
-        let message = Recorded::new(json, parts.into_iter().map(part).collect(), Arc::new(Files));
+    for Crossing { text, parts } in messages {
+        let message = Recorded::new(text, parts.into_iter().map(part).collect(), Arc::new(Files));
         sizes.push(size(&message).await.map_err(|error| napi::Error::from_reason(error.message()))?);
     }
     Ok(sizes)
 }
 
 async fn size(message: &Recorded) -> Result<f64> {
-    let mut octets = 0;
-    match message.prepare()?.body {
-        Body::Whole(bytes) => octets = bytes.len(),
-        Body::Chunks(mut chunks) => {
-            while let Some(chunk) = poll_fn(|cx| chunks.poll_chunk(cx)).await {
-                octets += chunk?.len();
-            }
-        }
+    let mut body = message.prepare()?.body;
+    let (mut octets, mut stretch) = (0, Vec::new());
+    while let Some(end) = poll_fn(|cx| body.poll_octets(cx, &mut stretch)).await {
+        end?;
+        octets += stretch.len();
+        stretch.clear();
     }
     Ok(octets as f64)
 }
@@ -77,20 +75,17 @@ pub(super) fn part(value: Either<Utf16String, Buffer>) -> Part {
 
 fn whole(message: &Recorded) -> Result<Composed> {
     let prepared = message.prepare()?;
-    let raw = match prepared.body {
-        Body::Whole(bytes) => bytes.to_vec(),
-        Body::Chunks(chunks) => drain(chunks)?,
-    };
+    let raw = drain(prepared.body)?;
     let envelope = prepared.envelope;
     Ok(Composed { from: envelope.from, to: envelope.to, message_id: prepared.message_id, raw: raw.into() })
 }
 
-fn drain(mut chunks: Box<dyn ChunkSource>) -> Result<Vec<u8>> {
+fn drain(mut body: Body) -> Result<Vec<u8>> {
     let mut out = Vec::new();
     let mut cx = Context::from_waker(Waker::noop());
     // Every source here is ready at once.
-    while let Poll::Ready(Some(chunk)) = chunks.poll_chunk(&mut cx) {
-        out.extend_from_slice(&chunk?);
+    while let Poll::Ready(Some(stretch)) = body.poll_octets(&mut cx, &mut out) {
+        stretch?;
     }
     Ok(out)
 }

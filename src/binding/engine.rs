@@ -1,6 +1,7 @@
 //! The class JavaScript sees: one pool.
 
 #![allow(unreachable_pub, private_interfaces, reason = "the macro exports what is public, to JavaScript")]
+#![allow(clippy::use_self, reason = "the macro repeats argument types where there is no `Self`")]
 
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex};

@@ -3,12 +3,11 @@
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{Job, Undelivered, receipt};
 use crate::error::{Refusal, Result};
-use crate::mail::{Body, ChunkSource, Envelope, Prepared, Receipt};
+use crate::mail::{Body, Envelope, Prepared, Receipt};
 use crate::wire::{Accepted, Capabilities, Failure, MailParams, Outcome, check_envelope};
 
 /// A job that was prepared and is in the session's window.
@@ -19,26 +18,14 @@ pub(super) struct Delivery {
     envelope: Envelope,
     pub(super) params: MailParams,
     pub(super) size: Option<u64>,
-    body: Source,
+    /// None once one that can be read only once was opened.
+    body: Option<Body>,
     /// Recipients of the parts still to be sent.
     parts: VecDeque<Vec<String>>,
     taken: Option<Accepted>,
     began: Option<Instant>,
     opened: Option<Instant>,
     body_read: bool,
-}
-
-#[derive(Debug)]
-enum Source {
-    Whole(Bytes),
-    Chunks(Option<Box<dyn ChunkSource>>),
-}
-
-/// The body of a part that is being sent.
-#[derive(Debug)]
-pub(super) enum OpenBody {
-    Whole(Bytes),
-    Chunks(Box<dyn ChunkSource>),
 }
 
 impl Delivery {
@@ -52,13 +39,10 @@ impl Delivery {
         let Prepared { envelope, message_id, body } = prepared;
         let (size, eight_bit) = match &body {
             Body::Whole(bytes) => (Some(bytes.len() as u64), !bytes.is_ascii()),
+            Body::Composed(composer) => (composer.size(), composer.is_eight_bit()),
             Body::Chunks(_) => (None, false),
         };
         let params = check_envelope(&envelope, capabilities, secure, size, eight_bit)?;
-        let body = match body {
-            Body::Whole(bytes) => Source::Whole(bytes),
-            Body::Chunks(source) => Source::Chunks(Some(source)),
-        };
         let parts = split(&envelope.to, capabilities.limits.rcpt_max);
         Ok(Self {
             job,
@@ -66,7 +50,7 @@ impl Delivery {
             envelope,
             params,
             size,
-            body,
+            body: Some(body),
             parts,
             taken: None,
             began: None,
@@ -93,18 +77,15 @@ impl Delivery {
 
     /// The body of a part may leave. A one-shot source is read again by preparing the message
     /// again.
-    pub(super) fn open_body(&mut self) -> Result<OpenBody> {
+    pub(super) fn open_body(&mut self) -> Result<Body> {
         self.opened.get_or_insert_with(Instant::now);
         self.body_read = true;
-        match &mut self.body {
-            Source::Whole(bytes) => Ok(OpenBody::Whole(bytes.clone())),
-            Source::Chunks(source) => match source.take() {
-                Some(source) => Ok(OpenBody::Chunks(source)),
-                None => Ok(match self.job.message.prepare()?.body {
-                    Body::Whole(bytes) => OpenBody::Whole(bytes),
-                    Body::Chunks(source) => OpenBody::Chunks(source),
-                }),
-            },
+        if let Some(Body::Whole(bytes)) = &self.body {
+            return Ok(Body::Whole(bytes.clone()));
+        }
+        match self.body.take() {
+            Some(body) => Ok(body),
+            None => Ok(self.job.message.prepare()?.body),
         }
     }
 

@@ -206,12 +206,12 @@ async fn a_body_that_fails_is_never_ended() {
     let mut rig = Rig::ready(Pipelining::Window(8), FULL).await;
     rig.send(failing());
     rig.send(Note::to(&["c@x"]));
-    rig.hear(2).await;
-    rig.say("250 ok|250 ok|").await;
+    rig.hear(3).await;
+    rig.say("250 reset|250 ok|250 ok|").await;
     assert_eq!(rig.outcome().await, "1:EABORT/data*");
-    let next = "RSET|MAIL FROM:<a@x> SIZE=2|RCPT TO:<c@x>|BDAT 4 LAST|hi|";
-    assert_eq!(rig.hear(5).await, next);
-    rig.say("250 ok|250 ok|250 ok|250 taken|").await;
+    let next = "RSET|MAIL FROM:<a@x> SIZE=2|RCPT TO:<c@x>|BDAT 4 LAST|hi|RSET|";
+    assert_eq!(rig.hear(6).await, next);
+    rig.say("250 reset|250 ok|250 ok|250 taken|250 reset|").await;
     assert_eq!(rig.outcome().await, "2:ok(c@x)");
 }
 

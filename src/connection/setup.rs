@@ -205,7 +205,7 @@ impl<S: Socket, T> Setup<'_, S, T> {
         let rung = settings.ladder.choose(capabilities, settings.pipelining, self.round_trip);
         let name = |addr: std::net::SocketAddr| (addr.ip().to_string(), addr.port());
         self.reports.send(Report::Ready(Box::new(Ready {
-            depth: rung.window,
+            depth: rung.depth(),
             mail_max: capabilities.limits.mail_max,
             ehlo: capabilities.lines.clone(),
             offers_auth: capabilities.auth,

@@ -36,18 +36,13 @@ fn prepare(record: &Value, parts: Vec<Part>, file: &[u8]) -> Result<Prepared> {
     Recorded::new(record.to_string(), parts, Arc::new(Fake(chunks))).prepare()
 }
 
-fn octets(body: Body) -> Result<Vec<u8>> {
-    match body {
-        Body::Whole(bytes) => Ok(bytes.to_vec()),
-        Body::Chunks(mut chunks) => {
-            let mut out = Vec::new();
-            let mut cx = Context::from_waker(Waker::noop());
-            while let Poll::Ready(Some(chunk)) = chunks.poll_chunk(&mut cx) {
-                out.extend_from_slice(&chunk?);
-            }
-            Ok(out)
-        }
+fn octets(mut body: Body) -> Result<Vec<u8>> {
+    let mut out = Vec::new();
+    let mut cx = Context::from_waker(Waker::noop());
+    while let Poll::Ready(Some(stretch)) = body.poll_octets(&mut cx, &mut out) {
+        stretch?;
     }
+    Ok(out)
 }
 
 fn message(root: Value) -> Value {
@@ -83,16 +78,6 @@ fn blind_copies_are_in_the_envelope_only() {
 }
 
 #[test]
-fn recipients_are_known_without_reading_the_record() {
-    for (record, recipients) in
-        [(r#"{"recipients":12,"x":1}"#, 12), (r#"{"recipients":0}"#, 0), ("{}", 1), ("", 1)]
-    {
-        let message = Recorded::new(record, Vec::new(), Arc::new(Fake(Vec::new())));
-        assert_eq!(message.recipients(), recipients, "{record}");
-    }
-}
-
-#[test]
 fn a_boundary_is_numbered_by_its_part() {
     let html = json!({ "headers": [{ "k": "Content-Type", "v": "text/html" }], "content": { "text": "x" } });
     let branch =
@@ -108,7 +93,7 @@ fn a_boundary_is_numbered_by_its_part() {
 
 #[test]
 fn a_record_that_is_none_is_an_error_of_the_engine() {
-    for record in ["", "{}", "[]", r#"{"root":{}}"#] {
+    for record in ["{", "x", r#"{"root":1}"#] {
         let message = Recorded::new(record, Vec::new(), Arc::new(Fake(Vec::new())));
         assert_eq!(message.prepare().expect_err("no record").code(), Code::Internal, "{record}");
     }
@@ -173,7 +158,7 @@ proptest! {
         let content = file.repeat(repeat);
         let mut from_file = with_attachment(json!({ "file": "x" }), transfer, newline);
         let mut from_memory = with_attachment(json!({ "part": 1 }), transfer, newline);
-        let mut parts = vec![Part::Text(String::new()), Part::Bytes(content.clone().into())];
+        let mut parts = vec![Part::Text(Bytes::new()), Part::Bytes(content.clone().into())];
         if signed {
             parts[0] = sign(&mut from_memory);
             sign(&mut from_file);

@@ -5,6 +5,8 @@
 
 use memchr::{memchr2, memmem};
 
+use crate::mail::Lines;
+
 /// Normalises line ends and, for DATA, doubles leading dots.
 #[derive(Debug, Clone)]
 pub struct BodyEncoder {
@@ -41,6 +43,25 @@ impl BodyEncoder {
             self.encode_any(chunk, out);
         }
         self.written += (out.len() - before) as u64;
+    }
+
+    /// Encodes in place what stands in the buffer from `start` on.
+    pub fn settle(&mut self, out: &mut Vec<u8>, start: usize, lines: Lines) {
+        let Some((&last, _)) = out[start..].split_last() else { return };
+        if lines == Lines::Plain && self.last != b'\r' || self.needs_nothing(&out[start..]) {
+            self.written += (out.len() - start) as u64;
+            self.last = last;
+            self.empty = false;
+        } else {
+            let chunk = out.split_off(start);
+            self.encode(&chunk, out);
+        }
+    }
+
+    fn needs_nothing(&self, chunk: &[u8]) -> bool {
+        let begins_with_dot = self.last == b'\n' && chunk.first() == Some(&b'.');
+        let has_dots = || begins_with_dot || memmem::find(chunk, b"\n.").is_some();
+        has_clean_line_ends(self.last, chunk) && !(self.stuff && has_dots())
     }
 
     /// Every line end is CRLF already, as in all that was composed here: only dots are left to do,

@@ -1,0 +1,9 @@
+'use strict';
+
+const { against } = require('./against');
+const { postfix } = require('./postfix');
+const cases = require('./cases');
+
+const offers = ['starttls', 'smtps', 'smtputf8', 'dsn', 'size', 'senders'];
+
+against(postfix(), { offers, masks: [[/queued as \w+/g, 'queued']] }, cases);
