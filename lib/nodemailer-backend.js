@@ -18,7 +18,8 @@ class NodemailerBackend {
     this.engine = 'nodemailer';
     this.owner = owner;
     this.waiting = [];
-    /** Pools of earlier generations that still have messages. */
+    this.paused = false;
+    /** Pools of earlier generations that still have messages on their way. */
     this.leaving = new Set();
     owner.logger.info({ tnx: 'pool', reason }, 'Using the engine of nodemailer: %s', reason);
     if (owner.options.hosts?.length > 1) {
@@ -64,7 +65,7 @@ class NodemailerBackend {
   /** Wakes who waits for the last message. */
   checkEnd() {
     for (const pool of this.leaving) {
-      if (!pool.pendingCount()) {
+      if (!isSending(pool)) {
         this.leaving.delete(pool);
         pool.close();
       }
@@ -112,6 +113,7 @@ class NodemailerBackend {
   /** nodemailer's pool hands out messages in one place; there it is held. */
   pause(paused) {
     const { pool } = this;
+    this.paused = paused;
     if (paused) {
       pool._processMessages = () => {};
     } else if (Object.hasOwn(pool, '_processMessages')) {
@@ -136,11 +138,18 @@ class NodemailerBackend {
     }
   }
 
-  /** What is queued still leaves as it was meant to; later messages follow the new options. */
+  /** What is on its way is finished; what waits, and what comes, follows the new options. */
   rotate() {
     const old = this.pool;
     this.pool = this.makePool();
     this.leaving.add(old);
+    this.pause(this.paused);
+    for (const { mail, callback } of old._queue.splice(0)) {
+      this.pool.send(mail, callback);
+    }
+    for (const connection of old._connections.filter(({ available }) => available)) {
+      connection.close();
+    }
     this.checkEnd();
     return this;
   }
@@ -156,6 +165,11 @@ function textualId(message) {
   if (id && typeof id !== 'string') {
     message.setHeader('message-id', String(id));
   }
+}
+
+/** Whether a pool of nodemailer's has messages waiting or on their way. */
+function isSending({ _queue, _connections }) {
+  return _queue.length > 0 || _connections.some(({ queueEntry }) => queueEntry);
 }
 
 /** A way to a socket that throws fails the connection, where nodemailer would let the process die. */

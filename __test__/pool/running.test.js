@@ -181,13 +181,33 @@ describe("on nodemailer's engine", () => {
     expect(() => transporter.resize({ minConnections: 1 })).toThrow(/minConnections needs the native engine/);
   });
 
-  test('rotate uses the new credentials for what comes later', async () => {
-    const script = { auth: {}, replies: { AUTH: '235 2.7.0 welcome' } };
-    const { server, transporter } = await start(script, { ...foreign, auth: AUTH });
-    const first = sendMany(transporter, 2);
+  test('rotate uses the new credentials for what waits and what comes later', async () => {
+    const replies = { AUTH: '235 2.7.0 welcome', body: after(30, '250 2.0.0 queued') };
+    const options = { ...foreign, auth: AUTH, maxConnections: 1 };
+    const { server, transporter } = await start({ auth: {}, replies }, options);
+    const first = sendMany(transporter, 4);
+    await until(() => heard(server, /^DATA/).length === 1);
+    transporter.pause();
     transporter.rotate({ auth: { user: 'user', pass: 'renewed' } });
-    await Promise.all([...first, ...sendMany(transporter, 1)]);
-    expect(new Set(heard(server, /^AUTH/)).size).toBe(2);
+    await until(() => server.messages.length === 1);
+    transporter.resume();
+    expect(await Promise.all([...first, ...sendMany(transporter, 1)])).toEqual(Array(5).fill('sent'));
+    const password = (line) => Buffer.from(line.split(' ')[2], 'base64').toString().split('\0')[2];
+    expect(heard(server, /^AUTH/).map(password)).toEqual(['secret', 'renewed']);
+    expect(server.messages.map(({ connection }) => connection)).toEqual([1, 2, 2, 2, 2]);
+    expect(transporter.pendingCount()).toBe(0);
+  });
+
+  test('a message that waits can be given up after rotate', async () => {
+    const { transporter } = await start(slow(50), { ...foreign, maxConnections: 1 });
+    const controller = new AbortController();
+    const [first] = sendMany(transporter, 1);
+    const second = transporter.sendMail({ ...MESSAGE, signal: controller.signal });
+    transporter.rotate({ auth: undefined });
+    controller.abort();
+    await expect(second).rejects.toMatchObject({ code: 'EABORT' });
+    expect(await first).toBe('sent');
+    expect(await transporter.drain()).toMatchObject({ remaining: 0 });
   });
 
   test('close fails what waits and resolves', async () => {

@@ -157,6 +157,33 @@ module.exports = [
     theirs: ({ outcome }) => expect(outcome.error.responseCode).toBe(421),
     ours: ({ outcome }) => expect(outcome.info.accepted).toHaveLength(1),
   }),
+  differs('throttling-is-retried', 'a message that came too fast goes out a little later', {
+    options: ONE,
+    server: {
+      replies: {
+        MAIL: ({ server }) =>
+          (server.mails = (server.mails ?? 0) + 1) === 1
+            ? '454 4.7.0 Throttling failure: Maximum sending rate exceeded.'
+            : undefined,
+      },
+    },
+    run: (ctx) => ctx.send(),
+    theirs: ({ outcome }) => expect(outcome.error.responseCode).toBe(454),
+    ours: ({ outcome, messages }) => {
+      expect(outcome.info.accepted).toHaveLength(1);
+      expect(messages).toHaveLength(1);
+    },
+  }),
+  differs('refused-login-alone', 'a refused login fails nothing while another connection works', {
+    options: { auth: { user: 'user', pass: 'secret' }, maxConnections: 2 },
+    server: {
+      auth: {},
+      replies: { AUTH: ({ id }) => (id === 1 ? '235 2.7.0 welcome' : '535 5.7.8 not you') },
+    },
+    run: async (ctx) => (await all(ctx, 6)).filter(({ error }) => error).map(({ error }) => error.code),
+    theirs: ({ outcome }) => expect(new Set(outcome)).toEqual(new Set(['EAUTH'])),
+    ours: ({ outcome }) => expect(outcome).toEqual([]),
+  }),
   differs('unsent-is-retried', 'a connection lost before the end of a message costs no message', {
     options: ONE,
     server: { replies: { RCPT: (session) => (session.id === 1 ? FIN : undefined) } },
