@@ -78,7 +78,7 @@ impl Engine {
         tls: TlsInput,
         proxy_tls: Option<TlsInput>,
         callback: Function<'_, String, ()>,
-        beside: Option<ClassInstance<'_, Self>>,
+        beside: Option<ClassInstance<'_, Engine>>,
     ) -> napi::Result<Self> {
         let options = Options::parse(&options).map_err(thrown)?;
         let hosts = options.hosts(&tls, proxy_tls.as_ref()).map_err(thrown)?;
