@@ -4,6 +4,7 @@ const { setImmediate } = require('node:timers');
 const { addon } = require('./addon');
 const { abortError, describe, localError, toError } = require('./errors');
 const { Feeder } = require('./feeder');
+const { handOver, movedAway } = require('./handover');
 const { IdleMirror } = require('./idle');
 const { toInfo } = require('./info');
 const { PoolLog } = require('./log');
@@ -21,7 +22,7 @@ const forgotten = new FinalizationRegistry((engine) => engine.drain());
 class NativeBackend {
   /**
    * @param {import('./pool').Pool} owner
-   * @param {{json: string, tls: object, proxyTls?: object, host: string, port: number}} options
+   * @param {{json: string, tls: object, proxyTls?: object, hosts: {host: string, port: number}[]}} options
    */
   constructor(owner, options) {
     this.engine = 'native';
@@ -36,7 +37,9 @@ class NativeBackend {
     this.closing = false;
     this.idle = new IdleMirror(owner.options.maxConnections, () => owner.becameIdle());
     this.log = owner.options.logger ? new PoolLog(owner.options, owner.logger) : null;
-    this.place = { host: options.host, port: options.port };
+    this.hosts = options.hosts.map(({ host, port }) => ({ host, port }));
+    /** Where each connection leads. */
+    this.places = new Map();
     this.tokens = tokensFor(owner);
     this.native = start(this, options, engineOf(owner.parent));
     forgotten.register(this, this.native);
@@ -128,8 +131,9 @@ class NativeBackend {
 
   on_failed(event) {
     const job = this.jobs.get(event.id);
-    if (job && (event.e.tlsIncompatible || (job.moving && event.e.phase === 'queue'))) {
-      this.handOver(job, event.e.message);
+    const toldToWait = event.e.phase === 'queue' && event.e.code === 'ECONNECTION';
+    if (job && (event.e.tlsIncompatible || (job.moving && toldToWait))) {
+      handOver(this, job, event.e.message);
       return;
     }
     const own = job?.feeder?.error;
@@ -155,28 +159,6 @@ class NativeBackend {
       delete err.command;
     }
     return err;
-  }
-
-  /** The server speaks a TLS this engine does not: nodemailer's takes over, message and all. */
-  handOver(job, reason) {
-    const { owner } = this;
-    this.jobs.delete(job.key);
-    if (owner._backend === this) {
-      owner.logger.warn({ tnx: 'pool', reason }, 'The server needs the TLS of nodemailer: %s', reason);
-      owner.moveToNodemailer('tls');
-      // What waits has nothing to wait for here.
-      for (const waiting of this.jobs.all()) {
-        waiting.moving = true;
-        this.native.cancel(waiting.key);
-      }
-    }
-    job.stopWatching?.();
-    this.release();
-    try {
-      owner._backend.send(job);
-    } catch (err) {
-      job.settle(err, undefined);
-    }
   }
 
   /** Nothing new comes here: finish and close. */
@@ -211,6 +193,7 @@ class NativeBackend {
   }
 
   on_created(event) {
+    this.places.set(event.c, this.hosts[event.h]);
     this.log?.created(event);
     this.tell('connectionCreated', event.c);
   }
@@ -234,7 +217,11 @@ class NativeBackend {
     this.logins.delete(c);
     this.tokens?.forget(c);
     this.log?.closed(event, event.e && toError(event.e));
+    if (event.e?.tlsIncompatible) {
+      movedAway(this, event.e.message);
+    }
     this.tell('connectionClosed', c, { reason, duration: age, messages: n });
+    this.places.delete(c);
   }
 
   /** Tells of a connection whoever listens; one of an account of its own says whose. */
@@ -242,7 +229,7 @@ class NativeBackend {
     const { watch, parent, options } = this.owner;
     if (watch.wants(name)) {
       const account = parent ? { account: options.auth?.user } : undefined;
-      watch.tell(name, { id, ...this.place, ...more, ...account });
+      watch.tell(name, { id, ...this.places.get(id), ...more, ...account });
     }
   }
 
@@ -274,10 +261,10 @@ class NativeBackend {
     owner.watch.requeued(job, event.e.message, event.attempt);
   }
 
-  on_limit({ kind, value }) {
+  on_limit({ h, kind, value }) {
     const { watch } = this.owner;
     if (watch.wants('limitLearned')) {
-      watch.tell('limitLearned', { host: this.place.host, limit: kind, value });
+      watch.tell('limitLearned', { host: this.hosts[h].host, limit: kind, value });
     }
   }
 
@@ -310,6 +297,11 @@ class NativeBackend {
     const done = this.requests.get(id);
     this.requests.delete(id);
     const { options } = this.owner;
+    if (e?.tlsIncompatible && movedAway(this, e.message)) {
+      this.release();
+      this.owner._backend.verify(done);
+      return;
+    }
     const anonymous = !options.auth || (!this.tokens && !options.auth.user && !options.auth.pass);
     if (!e && anonymous && d.offersAuth && options.forceAuth) {
       done(localError('Authentication info was not provided', { code: 'ENOAUTH', phase: 'auth' }));
@@ -355,7 +347,7 @@ class NativeBackend {
     this.release();
     this.log?.settled(event, err, job.feeder?.size);
     try {
-      const info = err ? undefined : toInfo(event, this.ehlo.get(c), this.place.host);
+      const info = err ? undefined : toInfo(event, this.ehlo.get(c), this.places.get(c)?.host);
       job.settle(err, info, c ?? undefined);
     } catch (E) {
       this.owner.logger.error(

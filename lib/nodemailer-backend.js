@@ -21,6 +21,9 @@ class NodemailerBackend {
     /** Pools of earlier generations that still have messages. */
     this.leaving = new Set();
     owner.logger.info({ tnx: 'pool', reason }, 'Using the engine of nodemailer: %s', reason);
+    if (owner.options.hosts?.length > 1) {
+      owner.logger.warn({ tnx: 'pool' }, 'The engine of nodemailer sends to the first of the hosts only');
+    }
     this.pool = this.makePool();
   }
 

@@ -332,6 +332,12 @@ function merge(given) {
   const url = given.url ? shared.parseConnectionUrl(given.url) : undefined;
   const service = given.service || url?.service;
   const options = shared.assign(false, given, url, service && (wellKnown.default || wellKnown)(service));
+  if (Array.isArray(options.hosts) && options.hosts.length) {
+    // For whatever knows one host only: nodemailer's engine, its proxies, its log.
+    const [first] = options.hosts;
+    options.host = first?.host ?? first;
+    options.port = first?.port ?? options.port;
+  }
   options.maxConnections = options.maxConnections || 5;
   options.maxMessages = options.maxMessages || 100;
   options.maxRequeues = typeof options.maxRequeues === 'number' ? options.maxRequeues : 5;

@@ -27,7 +27,8 @@ function poolStats(pool) {
       rejected: Object.fromEntries(tally.rejected),
     },
     handshakes: { ...tally.handshakes },
-    limits: limits(snapshots),
+    limits: strictest(snapshots.flatMap(({ hosts }) => hosts)),
+    hosts: hostsOf(pool, snapshots),
     rates: rates(snapshots),
     composed: { native, nodemailer: Object.fromEntries(composed) },
     latency: latency(snapshots),
@@ -41,19 +42,27 @@ function snapshotOf({ _backend, options, parent }) {
     return null;
   }
   const account = parent ? { account: options.auth?.user } : undefined;
-  const connections = snapshot.connections.map((connection) => describe(connection, options, account));
+  const connections = snapshot.connections.map((connection) => describe(connection, _backend.hosts, account));
   return { ...snapshot, connections };
 }
 
-function describe({ id, state, age, messages, bytes, tls, resumed }, { host }, account) {
+function describe({ id, host: number, state, age, messages, bytes, tls, resumed }, hosts, account) {
   const secured = tls ? { tls, resumed } : undefined;
-  return { id, state, host: String(host || 'localhost'), age, messages, bytes, ...secured, ...account };
+  return { id, state, ...hosts[number], age, messages, bytes, ...secured, ...account };
+}
+
+/** Each host as the pool and its accounts see it. */
+function hostsOf({ _backend }, snapshots) {
+  return (_backend?.hosts ?? []).map((place, number) => {
+    const views = snapshots.map(({ hosts }) => hosts[number]);
+    return { ...place, avoided: views.some(({ avoided }) => avoided), limits: strictest(views) };
+  });
 }
 
 /** What servers have shown, the strictest where several did. */
-function limits(snapshots) {
+function strictest(views) {
   const known = {};
-  for (const [name, value] of snapshots.flatMap(({ learned = {} }) => Object.entries(learned))) {
+  for (const [name, value] of views.flatMap(({ learned }) => Object.entries(learned))) {
     if (value !== null) {
       known[name] = Math.min(known[name] ?? Infinity, value);
     }

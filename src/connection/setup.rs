@@ -199,6 +199,7 @@ impl<S: Socket, T> Setup<'_, S, T> {
 
     fn ready(mut self, started: Instant) -> Connected<S> {
         self.forward_log();
+        self.socket.works();
         let capabilities = self.handshake.capabilities();
         let settings = self.settings;
         let rung = settings.ladder.choose(capabilities, settings.pipelining, self.round_trip);

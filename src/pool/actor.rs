@@ -26,15 +26,15 @@ pub(super) enum Mail {
 /// Starts the task; gives its mailbox.
 pub(super) fn start(
     options: PoolOptions,
-    settings: Arc<Settings>,
+    hosts: Vec<Arc<Settings>>,
     seat: Seat,
     sink: impl EventSink + Clone,
 ) -> mpsc::UnboundedSender<Mail> {
     let (sender, inbox) = mpsc::unbounded_channel();
     let mut last_words = sink.clone();
     let actor = Actor {
-        schedule: Schedule::new(options, seat),
-        settings,
+        schedule: Schedule::new(options, hosts.len(), seat),
+        hosts,
         mailbox: sender.clone(),
         links: HashMap::new(),
         verifying: HashMap::new(),
@@ -59,11 +59,11 @@ struct Link {
 
 struct Actor<S> {
     schedule: Schedule,
-    settings: Arc<Settings>,
+    hosts: Vec<Arc<Settings>>,
     mailbox: mpsc::UnboundedSender<Mail>,
     links: HashMap<ConnectionId, Link>,
-    /// Connections of a `verify`, with the caller's number until it was answered.
-    verifying: HashMap<ConnectionId, Option<u64>>,
+    /// Connections of a `verify`: the number of the host, and the caller's until it was answered.
+    verifying: HashMap<ConnectionId, (usize, Option<u64>)>,
     events: Vec<PoolEvent>,
     sink: S,
 }
@@ -111,7 +111,7 @@ impl<S: EventSink> Actor<S> {
         self.schedule.advance(Instant::now());
         for action in self.schedule.take_actions() {
             match action {
-                Action::Open(id) => self.open(id),
+                Action::Open(id, target) => self.open(id, target),
                 Action::Order(id, order) => self.order(id, order),
                 Action::Event(event) => self.events.push(event),
             }
@@ -129,17 +129,15 @@ impl<S: EventSink> Actor<S> {
                 let error = Error::new(Code::Abort, "Message sending aborted");
                 self.schedule.give_up(id, error);
             }
-            Request::Verify(id) => {
-                let connection = self.schedule.next_connection();
-                self.verifying.insert(connection, Some(id));
-                self.open(connection);
-            }
+            Request::Verify(id) => self.verify_at(0, id),
             Request::Close { force, assigned } => self.schedule.close(force, assigned),
             Request::Drain => self.schedule.drain(),
             Request::Pause(paused) => self.schedule.pause(paused),
             Request::Resize(resize) => self.schedule.resize(resize),
-            Request::Rotate(settings) => {
-                self.settings = settings;
+            Request::Rotate(hosts) => {
+                if hosts.len() == self.hosts.len() {
+                    self.hosts = hosts;
+                }
                 self.schedule.rotate();
             }
             Request::Token(id, token) => self.order(id, Order::Token(token)),
@@ -176,26 +174,40 @@ impl<S: EventSink> Actor<S> {
         match report {
             Report::Ready(ready) => {
                 self.order(id, Order::Quit);
-                if let Some(request) = self.verifying.get_mut(&id).and_then(Option::take) {
+                if let Some(request) = self.verifying.get_mut(&id).and_then(|(_, request)| request.take()) {
                     self.events.push(PoolEvent::Verified(request, Ok(ready)));
                 }
             }
             Report::Closed(closed) => {
                 self.links.remove(&id);
-                if let Some(Some(request)) = self.verifying.remove(&id) {
-                    let error =
-                        closed.error.unwrap_or_else(|| Error::new(Code::Connection, "Connection closed"));
-                    self.events.push(PoolEvent::Verified(request, Err(error)));
+                match self.verifying.remove(&id) {
+                    Some((target, Some(request))) if target + 1 < self.hosts.len() => {
+                        self.verify_at(target + 1, request);
+                    }
+                    Some((_, Some(request))) => {
+                        let closed_early = || Error::new(Code::Connection, "Connection closed");
+                        let error = closed.error.unwrap_or_else(closed_early);
+                        self.events.push(PoolEvent::Verified(request, Err(error)));
+                    }
+                    _ => {}
                 }
             }
             _ => {}
         }
     }
 
-    fn open(&mut self, id: ConnectionId) {
+    /// Tries this host; when it fails, the next. One that works will do.
+    fn verify_at(&mut self, target: usize, request: u64) {
+        let connection = self.schedule.next_connection();
+        self.verifying.insert(connection, (target, Some(request)));
+        self.open(connection, target);
+    }
+
+    fn open(&mut self, id: ConnectionId, target: usize) {
+        let Some(settings) = self.hosts.get(target) else { return };
         let to = self.mailbox.clone();
         let Handle { orders, task } =
-            connection::open(Arc::clone(&self.settings), Reports { to, wrap: Mail::Report, id });
+            connection::open(Arc::clone(settings), Reports { to, wrap: Mail::Report, id });
         self.links.insert(id, Link { orders, task: task.abort_handle() });
     }
 
@@ -205,7 +217,7 @@ impl<S: EventSink> Actor<S> {
         {
             // The connection ended while the order was on its way.
             let error = connection::lost().at(Phase::Envelope);
-            let result = Err(connection::Undelivered { error, unsent: true, body_read: false });
+            let result = Err(connection::Undelivered { error, unsent: true, body_read: false, so_far: None });
             self.schedule.settled(id, job.id, result, Instant::now());
         }
     }

@@ -12,6 +12,7 @@ mod learn;
 mod limiter;
 mod options;
 mod schedule;
+mod targets;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,6 +31,7 @@ pub use histogram::{Latency, Percentiles};
 pub use learn::Limits;
 pub use options::{LaneWeight, PoolOptions, RateLimit, Resize};
 pub use schedule::{CloseReason, ConnectionView, LaneState, Snapshot, Totals, WindowState};
+pub use targets::TargetState;
 
 /// A message handed to the pool.
 #[derive(Debug)]
@@ -57,7 +59,7 @@ pub(crate) enum Request {
     Drain,
     Pause(bool),
     Resize(Resize),
-    Rotate(Arc<Settings>),
+    Rotate(Vec<Arc<Settings>>),
     Token(ConnectionId, Result<Secret, Error>),
     AuthCommand(ConnectionId, String),
     AuthDone(ConnectionId, Result<(), Error>),
@@ -97,7 +99,12 @@ pub enum PoolEvent {
         messages: u32,
     },
     /// A connection is being opened.
-    Created(ConnectionId),
+    Created {
+        /// The connection.
+        connection: ConnectionId,
+        /// Number of its host.
+        target: usize,
+    },
     /// A connection takes messages.
     Ready(ConnectionId, Box<Ready>),
     /// A connection is gone.
@@ -117,6 +124,8 @@ pub enum PoolEvent {
     Empty,
     /// A limit of the server was learned.
     LimitLearned {
+        /// Number of the host.
+        target: usize,
         /// `messages`, `connections`, `rate` or `idle`.
         kind: &'static str,
         /// The limit.
@@ -136,8 +145,6 @@ pub enum PoolEvent {
     Ended,
     /// What `Stats` asked for.
     Stats(u64, Box<Snapshot>),
-    /// The server's TLS is beyond this engine.
-    TlsIncompatible(Error),
     /// The pool itself failed: every message it held is to be failed with this.
     Crashed(Error),
 }
@@ -175,10 +182,10 @@ impl fmt::Debug for Pool {
 }
 
 impl Pool {
-    /// Starts a pool on the current runtime.
-    pub fn start(options: PoolOptions, settings: Arc<Settings>, sink: impl EventSink + Clone) -> Self {
+    /// Starts a pool on the current runtime, with at least one host.
+    pub fn start(options: PoolOptions, hosts: Vec<Arc<Settings>>, sink: impl EventSink + Clone) -> Self {
         let common = Common::new(&options);
-        Self::join(common, options, settings, sink)
+        Self::join(common, options, hosts, sink)
     }
 
     /// Starts a pool that shares this one's limits on the rate, instead of those in `options`, and
@@ -186,20 +193,20 @@ impl Pool {
     pub fn start_beside(
         &self,
         options: PoolOptions,
-        settings: Arc<Settings>,
+        hosts: Vec<Arc<Settings>>,
         sink: impl EventSink + Clone,
     ) -> Self {
-        Self::join(self.common.clone(), options, settings, sink)
+        Self::join(self.common.clone(), options, hosts, sink)
     }
 
     fn join(
         common: Common,
         options: PoolOptions,
-        settings: Arc<Settings>,
+        hosts: Vec<Arc<Settings>>,
         sink: impl EventSink + Clone,
     ) -> Self {
         let events = Mutex::new(Box::new(sink.clone()) as Box<dyn EventSink>);
-        let requests = actor::start(options, settings, common.join(), sink);
+        let requests = actor::start(options, hosts, common.join(), sink);
         Self { mailbox: Arc::new(Mailbox { requests, events }), common }
     }
 
@@ -239,9 +246,9 @@ impl Pool {
         self.ask(Request::Resize(resize));
     }
 
-    /// Starts a new generation of connections.
-    pub fn rotate(&self, settings: Arc<Settings>) {
-        self.ask(Request::Rotate(settings));
+    /// Starts a new generation of connections, to the same hosts.
+    pub fn rotate(&self, hosts: Vec<Arc<Settings>>) {
+        self.ask(Request::Rotate(hosts));
     }
 
     /// Answers [`PoolEvent::TokenWanted`].

@@ -100,11 +100,6 @@ impl Learned {
         Self { off: !on, ..Self::default() }
     }
 
-    /// Whether replies and closes are to be read for limits.
-    pub(super) fn is_on(&self) -> bool {
-        !self.off
-    }
-
     /// The server said that a connection is used up after so many messages.
     pub(super) fn session_used_up(&mut self, messages: u32) -> Option<Lesson> {
         if messages == 0 || self.off {

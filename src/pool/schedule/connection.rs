@@ -22,6 +22,8 @@ pub(super) enum State {
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) id: ConnectionId,
+    /// Number of its host.
+    pub(super) target: usize,
     pub(super) state: State,
     pub(super) opened_at: Instant,
     /// Messages that fail if it cannot be made.
@@ -54,9 +56,16 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(id: ConnectionId, share: usize, max_messages: u32, now: Instant) -> Self {
+    pub(super) fn new(
+        id: ConnectionId,
+        target: usize,
+        share: usize,
+        max_messages: u32,
+        now: Instant,
+    ) -> Self {
         Self {
             id,
+            target,
             state: State::Connecting,
             opened_at: now,
             share,

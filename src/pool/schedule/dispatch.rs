@@ -18,7 +18,7 @@ impl Schedule {
         while let Some(id) = self.lanes.front() {
             let Some(job) = self.jobs.get(&id) else { return false };
             let (recipients, bytes) = (job.message.recipients() as u64, job.bytes as u64);
-            if let Some(at) = self.learned.wait(now) {
+            if let Some(at) = self.targets.wait(now) {
                 self.seat.leave();
                 self.timers.insert((at, Timer::Wake));
                 return true;
@@ -31,24 +31,34 @@ impl Schedule {
                     return true;
                 }
             }
-            let Some(connection) = self.pick() else { return false };
+            let Some(connection) = self.pick(now) else {
+                self.timers.extend(self.targets.next_pace(now).map(|at| (at, Timer::Wake)));
+                return false;
+            };
             self.seat.start(recipients, bytes, now);
-            self.learned.start(now);
             self.lanes.pop();
             self.assign(id, connection, now);
         }
         false
     }
 
-    /// The connection that takes the next message: the one with the least in flight, the oldest of
-    /// several. One that is busy takes another only if no new connection will be free for it.
-    fn pick(&self) -> Option<ConnectionId> {
-        let limited = self.is_limited();
+    /// The connection that takes the next message: the one with the least in flight, of several the
+    /// one whose host has the least, then the oldest. One that is busy takes another only if no new
+    /// connection will be free for it.
+    fn pick(&self, now: Instant) -> Option<ConnectionId> {
+        let limited = self.seat.is_limited();
         // One that was made ahead of time waits until those that leave are done.
         let full = self.working() >= self.options.max_connections;
-        let has_room = |c: &&Connection| c.takes_more(limited) && !(full && c.in_flight.is_empty());
+        let has_room = |c: &&Connection| {
+            let learned = &self.targets[c.target].learned;
+            c.takes_more(limited || learned.is_slowed())
+                && !(full && c.in_flight.is_empty())
+                && learned.wait(now).is_none()
+        };
+        let loads = if self.targets.len() > 1 { self.loads() } else { Vec::new() };
+        let load = |target: usize| loads.get(target).map_or(0, |load| load.in_flight);
         let usable = self.connections.values().filter(has_room);
-        let best = usable.min_by_key(|connection| (connection.in_flight.len(), connection.id))?;
+        let best = usable.min_by_key(|c| (c.in_flight.len(), load(c.target), c.id))?;
         let spare = || self.lanes.len() > self.connecting() + self.may_open();
         (best.in_flight.is_empty() || spare()).then_some(best.id)
     }
@@ -60,7 +70,7 @@ impl Schedule {
 
     /// Whether a message must start when it is handed out, not later.
     pub(super) fn is_limited(&self) -> bool {
-        self.seat.is_limited() || self.learned.is_slowed()
+        self.seat.is_limited() || self.targets.iter().all(|target| target.learned.is_slowed())
     }
 
     fn assign(&mut self, id: u64, connection: ConnectionId, now: Instant) {
@@ -68,6 +78,7 @@ impl Schedule {
         else {
             return;
         };
+        self.targets[target.target].learned.start(now);
         job.place = Place::Sent(connection);
         self.queued_bytes -= job.bytes;
         if let Some(at) = job.waits_until.take() {
@@ -77,7 +88,8 @@ impl Schedule {
             let waited = now - job.queued_at;
             self.seat.record(|times| times.wait.record(waited));
         }
-        let order = Order::Send(connection::Job { id, message: Arc::clone(&job.message) });
+        let (message, so_far) = (Arc::clone(&job.message), job.so_far.clone());
+        let order = Order::Send(connection::Job { id, message, so_far });
         let messages = target.given;
         target.take(id, job.bytes);
         let used_up = target.is_used_up();
@@ -113,7 +125,9 @@ impl Schedule {
         }
         match result {
             Ok(receipt) => {
-                self.failures = 0;
+                if let Some(connection) = self.connections.get(&connection) {
+                    self.targets[connection.target].worked();
+                }
                 self.forget(id);
                 self.totals.sent(&receipt);
                 self.seat.record(|times| {

@@ -79,10 +79,8 @@ impl Schedule {
     /// learned from failures of the old ones does not hold them up.
     pub(in crate::pool) fn rotate(&mut self) {
         self.retire_all(CloseReason::Rotated);
-        self.connect_after = None;
-        self.login_works = false;
+        self.targets.renew();
         self.warm_after = None;
-        self.failures = 0;
     }
 
     fn retire_all(&mut self, reason: CloseReason) {

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::mail::Receipt;
 use crate::pool::histogram::Latency;
 use crate::pool::lanes::LaneView;
-use crate::pool::learn::Limits;
+use crate::pool::targets::TargetState;
 
 /// Counters since the pool started.
 #[derive(Clone, Debug, Default)]
@@ -64,6 +64,8 @@ impl Totals {
 pub struct ConnectionView {
     /// Number.
     pub id: ConnectionId,
+    /// Number of its host.
+    pub target: usize,
     /// `connecting`, `idle`, `busy` or `closing`.
     pub state: &'static str,
     /// Milliseconds since it was opened.
@@ -119,8 +121,8 @@ pub struct Snapshot {
     pub recipients: Option<WindowState>,
     /// Octets under `maxBytesPerSecond`.
     pub bytes: Option<WindowState>,
-    /// Limits the server has shown.
-    pub learned: Limits,
+    /// Its hosts, in the caller's order.
+    pub targets: Vec<TargetState>,
     /// Counters.
     pub totals: Totals,
     /// Where the time goes, in all pools that share limits.
@@ -139,7 +141,7 @@ impl Schedule {
             rate,
             recipients,
             bytes,
-            learned: self.learned.view(now),
+            targets: self.targets.iter().map(|target| target.view(now)).collect(),
             totals: self.totals.clone(),
             latency: self.seat.latency(),
         }
@@ -159,6 +161,7 @@ impl Schedule {
 fn view(connection: &super::Connection, now: Instant) -> ConnectionView {
     ConnectionView {
         id: connection.id,
+        target: connection.target,
         state: match connection.state {
             State::Connecting => "connecting",
             State::Leaving(_) => "closing",

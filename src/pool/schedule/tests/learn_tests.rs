@@ -238,7 +238,7 @@ fn what_was_learned_is_shown() {
     bed.back(2, 2, refused("432 4.3.2 Concurrent connections limit exceeded"), false);
     bed.back(3, 3, refused(THROTTLED), false);
     let now = bed.now;
-    let learned = bed.schedule.snapshot(now).learned;
+    let learned = bed.schedule.snapshot(now).targets[0].learned;
     assert_eq!((learned.messages, learned.connections, learned.idle), (Some(1), Some(1), None));
     assert!(learned.rate.is_some_and(|rate| rate > 0.0), "{learned:?}");
 }
