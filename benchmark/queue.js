@@ -17,10 +17,13 @@ async function memoryNow() {
   return { rss, heap: heapUsed + external };
 }
 
+/** Hands over so many messages, none of which is to settle; gives the errors of those that failed. */
 function queue(transporter, make, first, count) {
+  const errors = [];
   for (let number = first; number < first + count; number++) {
-    transporter.sendMail(make(number)).catch(() => {});
+    transporter.sendMail(make(number)).catch((error) => errors.push(error.message));
   }
+  return errors;
 }
 
 process.once('message', async ({ library, workload, warmUp, messages, transport }) => {
@@ -29,10 +32,10 @@ process.once('message', async ({ library, workload, warmUp, messages, transport 
   queue(transporter, make, 0, warmUp);
   const before = await memoryNow();
   const started = performance.now();
-  queue(transporter, make, warmUp, messages);
+  const errors = queue(transporter, make, warmUp, messages);
   const handOver = ((performance.now() - started) * 1000) / messages;
   const after = await memoryNow();
   const grown = (name) => Math.max(1, (after[name] - before[name]) / messages);
   const memory = Math.max(0, process.resourceUsage().maxRSS * KILOBYTE - before.rss);
-  process.send({ rss: grown('rss'), heap: grown('heap'), handOver, memory });
+  process.send({ errors, figures: { rss: grown('rss'), heap: grown('heap'), handOver, memory } });
 });

@@ -44,7 +44,12 @@ async function memory(one, scale) {
   return {
     contenders: Object.keys(LIBRARIES),
     facts: { messages, warmUp: WARM_UP },
-    run: (library) => ask('queue.js', { ...job, library }, ['--expose-gc']),
+    async run(library) {
+      const { errors, figures } = await ask('queue.js', { ...job, library }, ['--expose-gc']);
+      // What has failed is not queued any more, and costs nothing.
+      if (errors.length > 0) throw new Error(`${library} failed ${errors.length} messages: ${errors[0]}`);
+      return figures;
+    },
     stop: () => mute.stop(),
   };
 }
