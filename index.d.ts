@@ -143,6 +143,12 @@ export interface PoolError extends NodemailerError {
   maybeDelivered?: boolean | undefined;
   /** The enhanced status code of the server's reply, such as `5.1.1` (RFC 3463). */
   enhancedCode?: string | undefined;
+  /**
+   * Recipients who got the message, though it failed: it was sent in several parts (RFC 9422 RCPTMAX)
+   * and one of them is in doubt, or it was given up between two. `rejected` has the others, and
+   * `rejectedErrors` says of each whether it may have been delivered.
+   */
+  accepted?: string[] | undefined;
   /** The same for every refused recipient. */
   rejectedErrors?: PoolError[] | undefined;
 }

@@ -6,7 +6,7 @@ const path = require('node:path');
 const { performance } = require('node:perf_hooks');
 const { buildSink } = require('../__test__/support/testkit');
 const { ensureDebianPackages } = require('../scripts/support/debian');
-const { CASES, selectCases } = require('./cases');
+const { CASES, selectCases, vary } = require('./cases');
 const { drawCharts } = require('./charts');
 const { runCase } = require('./compare');
 const { complaints, floorsFrom } = require('./limits');
@@ -45,8 +45,9 @@ async function withAvailable(cases) {
 
 function choose(options) {
   const chosen = selectCases(options.cases);
-  if (chosen.length > 0) return chosen;
-  throw new UsageError(`no case is called ${options.cases.join(' or ')}; see --list`);
+  if (chosen.length === 0)
+    throw new UsageError(`no case is called ${options.cases.join(' or ')}; see --list`);
+  return vary(chosen, options.axes);
 }
 
 async function runCases(cases, options) {
@@ -54,7 +55,7 @@ async function runCases(cases, options) {
   const progress = new Progress(cases, { ...options, earlier });
   const results = [];
   for (const [index, one] of cases.entries()) {
-    const onTurn = (turn) => progress.turn(index, one.name, turn);
+    const onTurn = (turn) => progress.turn(index, turn);
     results.push(await runCase(one, { ...options, onTurn }));
     progress.clear();
     console.log(`\n${table(withSummaries(results).at(-1))}`);

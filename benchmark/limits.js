@@ -74,11 +74,10 @@ function floorsFrom(cases, floors, goals) {
       return value > goal ? twoDigits(value / FLOOR) : goal;
     });
   const byName = (kind, rule) => {
-    const made = cases.map((one) => [one.name, rule(one)]);
-    return {
-      ...floors[kind],
-      ...Object.fromEntries(made.filter(([, limits]) => Object.keys(limits).length > 0)),
-    };
+    const made = Object.fromEntries(cases.map((one) => [one.name, rule(one)]));
+    const others = mapValues(floors[kind], (name, limits) => (made[name] ? undefined : limits));
+    const some = mapValues(made, (_name, limits) => (Object.keys(limits).length > 0 ? limits : undefined));
+    return { ...some, ...others };
   };
   return { least: byName('least', least), most: byName('most', most) };
 }

@@ -107,11 +107,12 @@ function goalRows(goals, cases) {
 function origin({ runs, machine, nodemailer, cases }) {
   const took = runs.reduce((sum, run) => sum + run.took, 0);
   const rounds = [...new Set(cases.map((one) => one.rounds.length))].sort((a, b) => a - b).join(' or ');
+  const what =
+    rounds === '1' ? 'one round' : `medians of ${rounds} rounds, in brackets the lowest and the highest`;
   const commands = [...new Set(runs.map(({ command }) => command))];
   return [
     `${machine.cpu}, ${machine.cores} cores, ${machine.platform}, Node.js ${machine.node}, nodemailer ${nodemailer}, ` +
-      `${runs.at(-1).date.slice(0, 10)}; medians of ${rounds} rounds, in brackets the lowest and the highest; ` +
-      `${duration(took)} in all.`,
+      `${runs.at(-1).date.slice(0, 10)}; ${what}; ${duration(took)} in all.`,
     ['```sh', ...commands, '```'].join('\n'),
   ];
 }

@@ -13,6 +13,9 @@ be a pattern: 'rtt-*'.
   --list             names the cases and ends
   --rounds N         rounds of each case (default 5, of the quick ones 3)
   --scale X          times as many messages (default 1)
+  --connections N    the cases with so many connections,
+  --rtt MS           with such a round trip (the test kit's sink),
+  --sink KIND        to another sink: kit, smtp-server, smtp-sink
   --json FILE        writes all figures there (default benchmark/results/latest.json)
   --add              keeps the other cases that FILE holds
   --from FILE        measures nothing, takes the figures of an earlier run
@@ -29,6 +32,9 @@ const FLAGS = {
   list: { type: 'boolean', default: false },
   rounds: { type: 'string' },
   scale: { type: 'string', default: '1' },
+  connections: { type: 'string' },
+  rtt: { type: 'string' },
+  sink: { type: 'string' },
   json: { type: 'string', default: 'benchmark/results/latest.json' },
   add: { type: 'boolean', default: false },
   from: { type: 'string' },
@@ -37,6 +43,7 @@ const FLAGS = {
   'set-floors': { type: 'boolean', default: false },
   help: { type: 'boolean', default: false },
 };
+const SINKS = ['kit', 'smtp-server', 'smtp-sink'];
 const ROUNDS = 5;
 const QUICK_ROUNDS = 3;
 
@@ -47,6 +54,19 @@ function positive(name, text) {
   const value = Number(text);
   if (!(value > 0) || value === Infinity) throw new UsageError(`--${name} takes a number above 0`);
   return value;
+}
+
+/** What differs from the cases as they are listed; `undefined` where nothing does. */
+function readAxes({ connections, rtt, sink }) {
+  if (sink !== undefined && !SINKS.includes(sink))
+    throw new UsageError(`--sink is one of ${SINKS.join(', ')}`);
+  if (rtt !== undefined && sink !== undefined && sink !== 'kit') throw new UsageError('--rtt needs the kit');
+  if (rtt !== undefined && !/^\d+$/.test(rtt)) throw new UsageError('--rtt takes whole milliseconds');
+  return {
+    connections: connections === undefined ? undefined : Math.ceil(positive('connections', connections)),
+    rtt: rtt === undefined ? undefined : Number(rtt),
+    sink,
+  };
 }
 
 function parse(args) {
@@ -64,6 +84,7 @@ function readOptions(args) {
   const quick = !values.all && positionals.length === 0;
   return {
     ...values,
+    axes: readAxes(values),
     setFloors: values['set-floors'],
     cases: values.all ? ['*'] : positionals,
     rounds: Math.ceil(positive('rounds', values.rounds ?? (quick ? QUICK_ROUNDS : ROUNDS))),

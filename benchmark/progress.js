@@ -2,10 +2,13 @@
 
 const { performance } = require('node:perf_hooks');
 
-// A case nobody has timed yet; most of them take about this long.
-const USUAL = 12;
+// A turn that nobody has timed yet; most of them take about this long.
+const USUAL = 4;
+const CONTENDERS = 2;
 // The pace of a moment says little about the rest.
 const SURE_AFTER = 5;
+
+const sum = (values) => values.reduce((total, value) => total + value, 0);
 
 /** Seconds as people say them. */
 function duration(seconds) {
@@ -21,36 +24,48 @@ function duration(seconds) {
 class Progress {
   /**
    * @param {object[]} cases those that will be run
-   * @param {object} options `rounds`; `scale`; `earlier`, timed cases; `stream`; `now`, in ms
+   * @param {object} options `rounds`; `scale`; `earlier`, cases whose turns were timed; `stream`;
+   *   `now`, in milliseconds
    */
   constructor(
     cases,
     { rounds, scale, earlier = [], stream = process.stderr, now = () => performance.now() },
   ) {
-    const known = new Map(earlier.map(({ name, took }) => [name, took]));
-    this.expected = cases.map(({ name }) => (known.get(name) ?? USUAL) * rounds * scale);
-    this.rounds = rounds;
-    this.stream = stream;
-    this.now = now;
+    const timed = new Map(earlier.map(({ name, took }) => [name, took]));
+    Object.assign(this, { cases, timed, rounds, scale, stream, now });
+    this.total = sum(cases.map((_, index) => this.expectedCase(index)));
     this.started = now();
+    this.done = 0;
+    this.under = 0;
   }
 
-  /** Seconds left when a share of case number `index` is done. */
-  left(index, share) {
-    const sum = (values) => values.reduce((total, value) => total + value, 0);
-    const done = sum(this.expected.slice(0, index)) + this.expected[index] * share;
+  expectedTurn(index, contender) {
+    return (this.timed.get(this.cases[index].name)?.[contender] ?? USUAL) * this.scale;
+  }
+
+  expectedCase(index) {
+    const timed = this.timed.get(this.cases[index].name);
+    return (timed ? sum(Object.values(timed)) : USUAL * CONTENDERS) * this.rounds * this.scale;
+  }
+
+  /** Seconds that are left. */
+  left() {
     const spent = (this.now() - this.started) / 1000;
-    const pace = spent > SURE_AFTER && done > 0 ? spent / done : 1;
-    return (sum(this.expected) - done) * pace;
+    const pace = spent > SURE_AFTER && this.done > 0 ? spent / this.done : 1;
+    return Math.max(0, this.total - this.done) * pace;
   }
 
-  /** A contender's turn begins. A terminal has one line for it; a file gets one for each case. */
-  turn(index, name, { round, contender, share }) {
-    const place = `[${index + 1}/${this.expected.length}] ${name}`;
-    const left = `${duration(this.left(index, share))} left`;
+  /** The turn of a contender in case number `index` begins, and the one before it is over. */
+  turn(index, { round, contender, first }) {
+    this.done = first
+      ? sum(this.cases.slice(0, index).map((_, i) => this.expectedCase(i)))
+      : this.done + this.under;
+    this.under = this.expectedTurn(index, contender);
+    const place = `[${index + 1}/${this.cases.length}] ${this.cases[index].name}`;
+    const left = `${duration(this.left())} left`;
     if (this.stream.isTTY) {
       this.stream.write(`\r\x1b[K${place}: round ${round + 1} of ${this.rounds}, ${contender}; ${left}`);
-    } else if (share === 0) {
+    } else if (first) {
       this.stream.write(`${place}; ${left}\n`);
     }
   }

@@ -28,10 +28,11 @@ function toRecord(results, { command, took }) {
   };
 }
 
-/** A record with the cases of another one in place of its own, in the order that `names` gives. */
+/** A record with the cases of another one in place of its own: first those in `names`, in that order. */
 function merge(older, newer, names) {
   const cases = new Map([...older.cases, ...newer.cases].map((one) => [one.name, one]));
-  const ordered = names.filter((name) => cases.has(name)).map((name) => cases.get(name));
+  const order = new Set([...names, ...cases.keys()]);
+  const ordered = [...order].filter((name) => cases.has(name)).map((name) => cases.get(name));
   return { ...newer, runs: [...older.runs, ...newer.runs], cases: withSummaries(ordered) };
 }
 

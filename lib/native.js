@@ -4,6 +4,7 @@ const { setImmediate } = require('node:timers');
 const { addon } = require('./addon');
 const { abortError, describe, localError, toError } = require('./errors');
 const { Feeder } = require('./feeder');
+const { handOver, movedAway } = require('./handover');
 const { IdleMirror } = require('./idle');
 const { toInfo } = require('./info');
 const { PoolLog } = require('./log');
@@ -130,8 +131,9 @@ class NativeBackend {
 
   on_failed(event) {
     const job = this.jobs.get(event.id);
-    if (job && (event.e.tlsIncompatible || (job.moving && event.e.phase === 'queue'))) {
-      this.handOver(job, event.e.message);
+    const toldToWait = event.e.phase === 'queue' && event.e.code === 'ECONNECTION';
+    if (job && (event.e.tlsIncompatible || (job.moving && toldToWait))) {
+      handOver(this, job, event.e.message);
       return;
     }
     const own = job?.feeder?.error;
@@ -157,28 +159,6 @@ class NativeBackend {
       delete err.command;
     }
     return err;
-  }
-
-  /** The server speaks a TLS this engine does not: nodemailer's takes over, message and all. */
-  handOver(job, reason) {
-    const { owner } = this;
-    this.jobs.delete(job.key);
-    if (owner._backend === this) {
-      owner.logger.warn({ tnx: 'pool', reason }, 'The server needs the TLS of nodemailer: %s', reason);
-      owner.moveToNodemailer('tls');
-      // What waits has nothing to wait for here.
-      for (const waiting of this.jobs.all()) {
-        waiting.moving = true;
-        this.native.cancel(waiting.key);
-      }
-    }
-    job.stopWatching?.();
-    this.release();
-    try {
-      owner._backend.send(job);
-    } catch (err) {
-      job.settle(err, undefined);
-    }
   }
 
   /** Nothing new comes here: finish and close. */
@@ -237,6 +217,9 @@ class NativeBackend {
     this.logins.delete(c);
     this.tokens?.forget(c);
     this.log?.closed(event, event.e && toError(event.e));
+    if (event.e?.tlsIncompatible) {
+      movedAway(this, event.e.message);
+    }
     this.tell('connectionClosed', c, { reason, duration: age, messages: n });
     this.places.delete(c);
   }
@@ -314,6 +297,11 @@ class NativeBackend {
     const done = this.requests.get(id);
     this.requests.delete(id);
     const { options } = this.owner;
+    if (e?.tlsIncompatible && movedAway(this, e.message)) {
+      this.release();
+      this.owner._backend.verify(done);
+      return;
+    }
     const anonymous = !options.auth || (!this.tokens && !options.auth.user && !options.auth.pass);
     if (!e && anonymous && d.offersAuth && options.forceAuth) {
       done(localError('Authentication info was not provided', { code: 'ENOAUTH', phase: 'auth' }));

@@ -1,13 +1,14 @@
 'use strict';
 
-/** The packages as npm installs them, through each way in, and the ways that lead astray. */
+/** The packages as package managers install them, through each way in, and the ways that lead astray. */
 
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 const { startServer } = require('../support/servers');
-const { run, THIS } = require('../runtimes/runtimes');
-const { HOME, NPM, execute, listed, pack, serve, stage, write } = require('./publish');
+const { inEach, run, THIS } = require('../runtimes/runtimes');
+const { MANAGERS } = require('./managers');
+const { NPM, execute, publish } = require('./publish');
 
 const ONCE = path.join(__dirname, '../runtimes/programs/once.cjs');
 
@@ -27,7 +28,8 @@ const SEND = `
     const fields = { from: 'sender@example.com', to: 'recipient@example.com', text: 'Hello.' };
     const info = await transporter.sendMail(fields);
     transporter.close();
-    console.log(transporter.engine ?? transporter.transporter.engine, info.accepted.length);
+    const engine = transporter.engine ?? transporter.transporter.engine;
+    console.log([engine, info.accepted.length].join(' '));
   }
   const options = { pool: true, host: '127.0.0.1', port: Number(process.argv[2]) };`;
 
@@ -37,19 +39,7 @@ let server;
 
 beforeAll(async () => {
   scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'postpool-packed-'));
-  const at = (name) => path.join(scratch, name);
-  fs.mkdirSync(at('tarballs'));
-  const release = await stage(at('release'));
-  const folders = [
-    release.main,
-    release.fitting,
-    write(at('old'), OLD.manifest, OLD.script),
-    path.join(HOME, 'node_modules/nodemailer'),
-    write(at('framework'), FRAMEWORK.manifest, FRAMEWORK.script),
-  ];
-  const packages = release.others.map(listed);
-  for (const folder of folders) packages.push(await pack(folder, at('tarballs')));
-  registry = await serve(packages);
+  registry = await publish(scratch, [OLD, FRAMEWORK]);
 }, 120000);
 afterAll(async () => {
   await registry.close();
@@ -142,3 +132,20 @@ test('without optional packages mail goes out all the same, and a warning says w
   expect([code, out]).toEqual([0, 'nodemailer 1\n']);
   expect(err).toMatch(/POSTPOOL_NO_ADDON.*optional dependencies are not installed/);
 }, 60000);
+
+const FRAMEWORKS = `require('framework').open(options)`;
+
+inEach(MANAGERS, 'other package managers', async (manager) => {
+  const { manifest, files, env, install: args, starter = THIS, opens = FRAMEWORKS } = manager;
+  const folder = fs.mkdtempSync(path.join(scratch, 'managed-'));
+  const place = { url: registry.url, scratch };
+  const written = {
+    'package.json': JSON.stringify({ private: true, ...manifest }),
+    'program.cjs': `${SEND} send(${opens})`,
+    ...files?.(place),
+  };
+  for (const [name, text] of Object.entries(written)) fs.writeFileSync(path.join(folder, name), text);
+  const installed = await run(manager, args, { cwd: folder, env: env?.(place) });
+  expect(installed.code === 0 || installed).toBe(true);
+  expect(await run(starter, ['program.cjs', server.port], { cwd: folder })).toEqual(sent);
+});

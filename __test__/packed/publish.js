@@ -57,9 +57,6 @@ async function pack(folder, into) {
   return { manifest: manifestOf(folder), filename, tarball, integrity };
 }
 
-/** What a registry says of a version that nobody here may download. */
-const listed = (folder) => ({ manifest: manifestOf(folder), filename: 'not-for-this-platform.tgz' });
-
 /** A package made of a manifest and one file. */
 function write(folder, manifest, script) {
   fs.mkdirSync(folder, { recursive: true });
@@ -101,4 +98,27 @@ function packument(url, name, packages) {
   return { name, 'dist-tags': { latest: versions.at(-1)?.[0] }, versions: Object.fromEntries(versions) };
 }
 
-module.exports = { HOME, NPM, execute, listed, pack, serve, stage, write };
+/** Makes a release in a folder, and serves it with nodemailer and these other packages. */
+async function publish(folder, others) {
+  const at = (name) => path.join(folder, name);
+  fs.mkdirSync(at('tarballs'));
+  const release = await stage(at('release'));
+  const written = others.map(({ manifest, script }, i) => write(at(`other-${i}`), manifest, script));
+  const packages = [];
+  for (const source of [
+    release.main,
+    release.fitting,
+    ...written,
+    path.join(HOME, 'node_modules/nodemailer'),
+  ]) {
+    packages.push(await pack(source, at('tarballs')));
+  }
+  // Some package managers download what fits no platform, and look no further.
+  const [, fitting] = packages;
+  return serve([
+    ...packages,
+    ...release.others.map((source) => ({ ...fitting, manifest: manifestOf(source) })),
+  ]);
+}
+
+module.exports = { NPM, execute, publish };

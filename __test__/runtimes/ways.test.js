@@ -100,14 +100,14 @@ inEach(NODES, 'AsyncLocalStorage is kept across sendMail', async (runtime) => {
 });
 
 /** Bundles the program into a folder of its own, with these flags, and runs it from there. */
-async function bundled(flags, prepare = () => {}) {
+async function bundled(flags, { prepare = () => {}, extension = 'js' } = {}) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'postpool-bundle-'));
   const args = [path.join(PROGRAMS, 'once.cjs'), '--bundle', '--platform=node', '--log-level=warning'];
   try {
     const built = await run(THIS, [BUNDLER.needs, ...args, `--outdir=${folder}`, ...flags]);
     expect(built).toEqual({ code: 0, out: '', err: '' });
     prepare(folder);
-    return await run(THIS, [path.join(folder, 'once.js'), server.port], { cwd: folder });
+    return await run(THIS, [path.join(folder, `once.${extension}`), server.port], { cwd: folder });
   } finally {
     fs.rmSync(folder, { recursive: true });
   }
@@ -116,9 +116,16 @@ async function bundled(flags, prepare = () => {}) {
 inEach([BUNDLER], 'a bundle with the addon beside it', async () => {
   const addon = fs.readdirSync(HOME).find((name) => name.endsWith('.node'));
   const copy = (folder) => fs.copyFileSync(path.join(HOME, addon), path.join(folder, addon));
-  expect(await bundled(['--external:*.node'], copy)).toEqual({ ...NATIVE, err: '' });
+  expect(await bundled(['--external:*.node'], { prepare: copy })).toEqual({ ...NATIVE, err: '' });
 });
 
 inEach([BUNDLER], 'a bundle that took the addon along', async () => {
   expect(await bundled(['--loader:.node=copy'])).toEqual({ ...NATIVE, err: '' });
+});
+
+inEach([BUNDLER], 'a bundle as an ES module', async () => {
+  const banner =
+    "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);";
+  const flags = ['--format=esm', `--banner:js=${banner}`, '--out-extension:.js=.mjs', '--loader:.node=copy'];
+  expect(await bundled(flags, { extension: 'mjs' })).toEqual({ ...NATIVE, err: '' });
 });

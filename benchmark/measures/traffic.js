@@ -13,6 +13,8 @@ const WARM_UP_SHARE = 0.1;
 const WARM_UP_LEAST = 20;
 const WARM_UP_MOST = 2000;
 const WATCHED_SHARE = 0.2;
+// With fewer large messages the 99th percentile would be the moment of handing over the first ones.
+const WATCHED_LEAST = 40;
 const REHEARSAL = 2000;
 // A sink's count may arrive a little after its last reply.
 const COUNT_PATIENCE = 100;
@@ -33,12 +35,13 @@ function jobFor(one, { sink, quick }, scale) {
   const messages = Math.max(1, Math.round((one.messages ?? workload.messages) * scale));
   const usual = Math.min(WARM_UP_MOST, Math.max(WARM_UP_LEAST, Math.round(messages * WARM_UP_SHARE)));
   const burst = one.burst ?? workload.burst;
+  const watched = Math.max(WATCHED_LEAST, Math.ceil(messages * WATCHED_SHARE));
   const fixed = one.warmUp ?? workload.warmUp;
   return {
     workload: one.workload,
     messages,
     warmUp: fixed ? Math.max(1, Math.round(fixed * scale)) : usual,
-    watched: one.sink.rtt === undefined && !burst ? Math.ceil(messages * WATCHED_SHARE) : 0,
+    watched: one.sink.rtt === undefined && !burst ? Math.min(messages, watched) : 0,
     ...(burst ? { burst: Math.min(burst, messages) } : { depth: workload.depth * one.connections }),
     transport: { ...sink.transport, maxConnections, ...one.transport },
     ...(quick && { rehearsal: { transport: { ...quick.transport, maxConnections }, messages: REHEARSAL } }),

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use napi::bindgen_prelude::{Buffer, Either, Utf16String};
+use napi::bindgen_prelude::{Buffer, Either};
 use napi_derive::napi;
 
 use super::files::{FileReader, Files};
+use super::text::Text;
 use crate::error::Result;
 use crate::mail::{Body, ChunkSource, Message};
 use crate::message::{FileOpener, Part, Recorded};
@@ -27,18 +28,18 @@ pub(super) struct Composed {
 
 /// Composes a message from its record, on this thread, files included.
 #[napi]
-pub(super) fn compose(record: String, parts: Vec<Either<Utf16String, Buffer>>) -> napi::Result<Composed> {
+pub(super) fn compose(record: String, parts: Vec<Either<Text, Buffer>>) -> napi::Result<Composed> {
     let parts = parts.into_iter().map(part).collect();
     whole(&Recorded::new(record, parts, Arc::new(BlockingFiles)))
         .map_err(|e| napi::Error::from_reason(e.message()))
 }
 
 /// What crosses for one message: the fields of `toRecord`'s result.
-#[napi(object)]
+#[napi(object, object_to_js = false)]
 #[allow(missing_debug_implementations, reason = "a Buffer has no Debug")]
 pub(super) struct Crossing {
     pub text: String,
-    pub parts: Vec<Either<Utf16String, Buffer>>,
+    pub parts: Vec<Either<Text, Buffer>>,
 }
 
 /// Composes messages as the engine does when it sends them, away from this thread, and gives their
@@ -66,9 +67,9 @@ async fn size(message: &Recorded) -> Result<f64> {
 
 /// A value that crossed, copied: JavaScript may go on to change it. Strings are copied as the
 /// engine holds them, to be made UTF-8 on another thread.
-pub(super) fn part(value: Either<Utf16String, Buffer>) -> Part {
+pub(super) fn part(value: Either<Text, Buffer>) -> Part {
     match value {
-        Either::A(text) => Part::Wide((*text).into()),
+        Either::A(Text(units)) => Part::Wide(units),
         Either::B(buffer) => Part::Bytes(Bytes::copy_from_slice(&buffer)),
     }
 }

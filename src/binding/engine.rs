@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use napi::Env;
-use napi::bindgen_prelude::{Buffer, ClassInstance, Either, Function, Utf16String};
+use napi::bindgen_prelude::{Buffer, ClassInstance, Either, Function};
 use napi_derive::napi;
 use serde::Deserialize;
 
@@ -19,6 +19,7 @@ use super::files::Files;
 use super::options::{Options, ResizeInput, TlsInput};
 use super::runtime::runtime;
 use super::streamed::{Streamed, Streams, stream_error};
+use super::text::Text;
 use crate::error::{Code, Error, SystemError};
 use crate::mail::{Dsn, Envelope, Message};
 use crate::message::Recorded;
@@ -100,7 +101,7 @@ impl Engine {
         &self,
         id: i64,
         record: String,
-        parts: Vec<Either<Utf16String, Buffer>>,
+        parts: Vec<Either<Text, Buffer>>,
         lane: Option<String>,
         timeout: Option<i64>,
     ) {

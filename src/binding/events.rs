@@ -207,7 +207,6 @@ fn event(event: PoolEvent) -> serde_json::Value {
         }),
         PoolEvent::Ended => json!({ "k": "ended" }),
         PoolEvent::Stats(..) => serde_json::Value::Null,
-        PoolEvent::TlsIncompatible(error) => json!({ "k": "tlsIncompatible", "e": failure(&error) }),
         PoolEvent::Crashed(error) => json!({ "k": "crashed", "e": failure(&error) }),
     }
 }
@@ -246,6 +245,7 @@ pub(super) fn failure(error: &Error) -> serde_json::Value {
     set("enhancedCode", error.enhanced_code().map(Into::into));
     set("timeoutType", error.timeout_kind().map(Into::into));
     set("refused", (!error.refused().is_empty()).then(|| refusals(error.refused())));
+    set("accepted", (!error.taken_for().is_empty()).then(|| error.taken_for().into()));
     set("tlsIncompatible", error.is_tls_incompatible().then_some(true.into()));
     set(
         "system",

@@ -8,6 +8,7 @@ mod deadline;
 mod delivery;
 mod driver;
 mod ladder;
+mod partial;
 mod setup;
 mod socket;
 
@@ -30,12 +31,12 @@ use tokio::time::Instant;
 
 use crate::error::{Code, Error, Phase};
 use crate::mail::{Message, Receipt};
-use crate::wire::Accepted;
 
 pub use crate::net::{Proxy, ProxyKind, Target, Tls, TlsInfo, TlsOptions, TlsVersion};
 pub use crate::wire::{Credentials, HandshakeOptions, LogLine, Secret};
 
 pub use ladder::Ladder;
+pub use partial::Partial;
 pub use socket::Socket;
 
 /// Number of a connection: 1, 2, 3, … in the order they were opened.
@@ -48,6 +49,8 @@ pub struct Job {
     pub id: u64,
     /// The message.
     pub message: Arc<dyn Message>,
+    /// What became of some of its recipients before.
+    pub so_far: Option<Arc<Partial>>,
 }
 
 /// What the pool asks of a connection.
@@ -109,6 +112,15 @@ pub struct Undelivered {
     pub unsent: bool,
     /// Its body was read, so that only a replayable message can go again.
     pub body_read: bool,
+    /// What became of its parts, if it was sent in several.
+    pub so_far: Option<Box<Partial>>,
+}
+
+impl Undelivered {
+    /// A message of which nothing was sent; `unsent` if it may go again.
+    fn untouched(error: Error, unsent: bool) -> Self {
+        Self { error, unsent, body_read: false, so_far: None }
+    }
 }
 
 /// What the setup found out.
@@ -271,24 +283,4 @@ pub(crate) async fn run<S: Socket, T>(
 /// The error of a connection that is gone.
 pub fn lost() -> Error {
     crate::wire::closed_unexpectedly(None)
-}
-
-/// Puts the pieces of a receipt together.
-fn receipt(
-    accepted: Accepted,
-    message_id: String,
-    ehlo: Option<Arc<[String]>>,
-    times: (u64, u64),
-) -> Receipt {
-    Receipt {
-        envelope: accepted.envelope,
-        message_id,
-        accepted: accepted.accepted,
-        refused: accepted.refused,
-        ehlo,
-        envelope_time: times.0,
-        message_time: times.1,
-        message_size: accepted.size,
-        response: accepted.response,
-    }
 }

@@ -37,7 +37,7 @@ pub enum Part {
     /// A string in UTF-8.
     Text(Bytes),
     /// A string in UTF-16, lone surrogates allowed: copied faster than it is converted.
-    Wide(Box<[u16]>),
+    Wide(Vec<u16>),
     /// A `Buffer`.
     Bytes(Bytes),
 }

@@ -217,7 +217,7 @@ impl<S: EventSink> Actor<S> {
         {
             // The connection ended while the order was on its way.
             let error = connection::lost().at(Phase::Envelope);
-            let result = Err(connection::Undelivered { error, unsent: true, body_read: false });
+            let result = Err(connection::Undelivered { error, unsent: true, body_read: false, so_far: None });
             self.schedule.settled(id, job.id, result, Instant::now());
         }
     }

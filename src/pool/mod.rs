@@ -145,8 +145,6 @@ pub enum PoolEvent {
     Ended,
     /// What `Stats` asked for.
     Stats(u64, Box<Snapshot>),
-    /// The server's TLS is beyond this engine.
-    TlsIncompatible(Error),
     /// The pool itself failed: every message it held is to be failed with this.
     Crashed(Error),
 }

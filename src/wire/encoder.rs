@@ -187,6 +187,19 @@ mod tests {
     }
 
     #[test]
+    fn plain_lines_behind_a_bare_cr_still_get_the_line_feed_between_them() {
+        let (mut encoder, mut out) = (BodyEncoder::for_data(), Vec::new());
+        for (piece, lines) in [("a\r", Lines::Any), ("QUJD\r\nRA==", Lines::Plain)] {
+            let start = out.len();
+            out.extend_from_slice(piece.as_bytes());
+            encoder.settle(&mut out, start, lines);
+        }
+        encoder.finish(&mut out);
+        assert_eq!(out, b"a\r\nQUJD\r\nRA==\r\n.\r\n");
+        assert_eq!(encoder.written(), out.len() as u64);
+    }
+
+    #[test]
     fn bdat_has_no_dots_added_and_no_final_dot() {
         let mut encoder = BodyEncoder::for_bdat();
         let mut out = Vec::new();
@@ -214,6 +227,25 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_was_composed_in_place_gets_the_same_bytes(text in nasty(), cut in 0usize..30) {
+            let at = cut.min(text.len());
+            for make in [BodyEncoder::for_data, BodyEncoder::for_bdat] {
+                let (mut copying, mut in_place) = (make(), make());
+                let (mut copied, mut composed) = (Vec::new(), Vec::new());
+                for piece in [&text.as_bytes()[..at], &text.as_bytes()[at..]] {
+                    copying.encode(piece, &mut copied);
+                    let start = composed.len();
+                    composed.extend_from_slice(piece);
+                    in_place.settle(&mut composed, start, Lines::Any);
+                }
+                copying.finish(&mut copied);
+                in_place.finish(&mut composed);
+                prop_assert_eq!(&copied, &composed);
+                prop_assert_eq!(in_place.written(), composed.len() as u64);
+            }
+        }
+
         #[test]
         fn clean_line_ends_take_a_shorter_way_to_the_same_bytes(text in nasty(), cut in 0usize..30) {
             let at = cut.min(text.len());

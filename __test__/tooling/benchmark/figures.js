@@ -15,7 +15,7 @@ function result(name, { times = 8, ...more } = {}) {
     messages: 10,
     warmUp: 1,
     depth: 100,
-    took: 2,
+    took: { nodemailer: 2, postpool: 1 },
     rounds: [100, 300, 200].map((rate) => ({
       nodemailer: run(rate),
       postpool: run(rate * times),

@@ -3,7 +3,7 @@
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
-const { CASES, selectCases } = require('../../../benchmark/cases');
+const { CASES, selectCases, vary } = require('../../../benchmark/cases');
 const { UsageError, readOptions } = require('../../../benchmark/options');
 const { toMarkdown } = require('../../../benchmark/markdown');
 const { Progress, duration } = require('../../../benchmark/progress');
@@ -42,6 +42,23 @@ describe('cases', () => {
   });
 
   test.each([
+    [{ connections: 20 }, { name: 'small@20c', sink: { kind: 'smtp-sink' }, connections: 20 }],
+    [{ rtt: 50 }, { name: 'small@kit@50ms', sink: { kind: 'kit', rtt: 50 }, connections: 5 }],
+    [{ sink: 'smtp-server' }, { name: 'small@smtp-server', sink: { kind: 'smtp-server' }, connections: 5 }],
+  ])('along other axes %j', (axes, expected) => {
+    expect(vary(selectCases(['small', 'load']), axes)).toEqual([expect.objectContaining(expected)]);
+  });
+
+  test('what the test kit offers stays along other axes', () => {
+    const [tls] = vary(selectCases(['tls']), { connections: 1, rtt: 20 });
+    expect(tls).toMatchObject({ name: 'tls@1c@20ms', sink: { kind: 'kit', tls: true, rtt: 20 } });
+  });
+
+  test('without axes they are what they were', () => {
+    expect(vary(CASES, { connections: undefined, rtt: undefined, sink: undefined })).toBe(CASES);
+  });
+
+  test.each([
     [result('x'), '10 × small to smtp-sink, 5 connections'],
     [result('x', { sink: { kind: 'kit', pipelining: false, rtt: 20 } }), /kit, no pipelining, rtt 20/],
     [result('x', { connections: 1 }), /1 connection$/],
@@ -57,6 +74,10 @@ describe('arguments', () => {
     [['--what']],
     [['--all', 'small']],
     [['--quick', '--from', 'x']],
+    [['--sink', 'mailhog']],
+    [['--rtt', '1.5']],
+    [['--rtt', '5', '--sink', 'smtp-server']],
+    [['--connections', '0']],
   ])('%j is refused', (args) => expect(() => readOptions(args)).toThrow(UsageError));
 
   test.each([
@@ -122,11 +143,11 @@ describe('records', () => {
   test('a later run takes the place of the cases it has measured', () => {
     const merged = merge(
       record([result('tls'), result('small')], 'first'),
-      record([result('small', { times: 4 }), result('newsletter')], 'second'),
+      record([result('small', { times: 4 }), result('small@20c'), result('newsletter')], 'second'),
       names(CASES),
     );
     expect(merged.runs.map(({ command }) => command)).toEqual(['first', 'second']);
-    expect(names(merged.cases)).toEqual(['small', 'newsletter', 'tls']);
+    expect(names(merged.cases)).toEqual(['small', 'newsletter', 'tls', 'small@20c']);
     expect(merged.cases[0].summary.ratios.rate).toBe(4);
   });
 });
@@ -203,8 +224,8 @@ describe('progress', () => {
     return { clock, progress, written };
   };
   const timed = [
-    { name: 'a', took: 10 },
-    { name: 'b', took: 30 },
+    { name: 'a', took: { nodemailer: 8, postpool: 2 } },
+    { name: 'b', took: { nodemailer: 20, postpool: 10 } },
   ];
 
   test.each([
@@ -216,22 +237,34 @@ describe('progress', () => {
 
   test('the rest takes as long as before, times how much slower this run is', () => {
     const { clock, progress } = watch(true, timed);
-    expect(progress.left(0, 0)).toBe(80);
+    expect(progress.left()).toBe(80);
+    progress.turn(0, { round: 0, contender: 'nodemailer', first: true });
+    clock.now = 16_000;
+    progress.turn(0, { round: 0, contender: 'postpool' });
+    expect(progress.left()).toBe(2 * 72);
     clock.now = 40_000;
-    expect(progress.left(1, 0)).toBe(120);
-    expect(progress.left(1, 1)).toBe(0);
+    progress.turn(1, { round: 0, contender: 'nodemailer', first: true });
+    expect(progress.left()).toBe(2 * 60);
+  });
+
+  test('what nobody has timed takes as long as most do', () => {
+    const { progress } = watch(true, timed.slice(0, 1));
+    expect(progress.left()).toBe(20 + 16);
   });
 
   test('a terminal has one line, a file one for each case', () => {
-    const turns = [0, 0.5].map((share) => ({ round: 0, contender: 'postpool', share }));
+    const turns = [
+      { round: 0, contender: 'nodemailer', first: true },
+      { round: 0, contender: 'postpool', first: false },
+    ];
     const terminal = watch(true, timed);
-    for (const turn of turns) terminal.progress.turn(0, 'a', turn);
+    for (const turn of turns) terminal.progress.turn(0, turn);
     expect(terminal.written).toEqual([
-      '\r\x1b[K[1/2] a: round 1 of 2, postpool; 1 min left',
+      '\r\x1b[K[1/2] a: round 1 of 2, nodemailer; 1 min left',
       '\r\x1b[K[1/2] a: round 1 of 2, postpool; 1 min left',
     ]);
     const file = watch(false, timed);
-    for (const turn of turns) file.progress.turn(0, 'a', turn);
+    for (const turn of turns) file.progress.turn(0, turn);
     expect(file.written).toEqual(['[1/2] a; 1 min left\n']);
   });
 });

@@ -93,7 +93,7 @@ describe('a run', () => {
       warmUp: 5,
     };
     const { rounds, warmUp, messages, watched } = await runCase(one, quietly);
-    expect({ warmUp, messages, watched }).toEqual({ warmUp: 5, messages: 30, watched: 6 });
+    expect({ warmUp, messages, watched }).toEqual({ warmUp: 5, messages: 30, watched: 30 });
     for (const library of ['nodemailer', 'postpool']) {
       for (const figure of ['rate', 'cpu', 'thread', 'busy', 'bytes']) {
         expect(rounds[0][library][figure]).toBeGreaterThan(0);

@@ -19,13 +19,16 @@ impl<S: Socket, T> Driver<'_, S, T> {
             None if self.is_idle() && !self.asked_to_quit => self.asked_to_quit = true,
             None => return Poll::Pending,
         }
-        if self.asked_to_quit && self.waiting.is_empty() && self.preparing.is_none() {
-            self.say_goodbye();
-        }
+        self.say_goodbye_if_done();
         Poll::Ready(Ok(()))
     }
 
-    pub(super) fn say_goodbye(&mut self) {
+    /// Nothing can be begun behind QUIT, so it waits for the last part of every message.
+    pub(super) fn say_goodbye_if_done(&mut self) {
+        let more = self.deliveries.iter().any(|(_, delivery)| delivery.has_more());
+        if !self.asked_to_quit || !self.waiting.is_empty() || self.preparing.is_some() || more {
+            return;
+        }
         if self.session.in_flight() == 0 {
             self.deadline.start();
         }
@@ -44,14 +47,13 @@ impl<S: Socket, T> Driver<'_, S, T> {
         } else {
             return Ok(());
         }
-        self.give_up(id, reason.at_if_unset(Phase::Queue), false);
+        self.settle(id, Err(Undelivered::untouched(reason.at_if_unset(Phase::Queue), false)));
         Ok(())
     }
 
     fn cancel_begun(&mut self, at: usize, id: u64, reason: Error) -> Result<(), End> {
         let (sequence, delivery) = self.deliveries.remove(at);
         let progress = self.session.progress(sequence);
-        let body_read = matches!(progress, Some(Progress::Body | Progress::Ended));
         let (phase, outcome) = match progress {
             None | Some(Progress::Waiting) => {
                 self.session.withdraw(sequence);
@@ -67,9 +69,8 @@ impl<S: Socket, T> Driver<'_, S, T> {
                 (Phase::Data, if goes_on { Ok(()) } else { Err(End::Failed(closed_unexpectedly(None))) })
             }
         };
-        // Some of its recipients may have got it in an earlier part.
-        let phase = if delivery.is_partly_taken() { Phase::InDoubt } else { phase };
-        self.give_up(id, reason.at(phase), body_read);
+        let in_doubt = phase == Phase::InDoubt;
+        self.settle(id, Err(delivery.given_up(reason.at(phase), in_doubt)));
         self.handle_events();
         if progress.is_some_and(|progress| progress != Progress::Waiting) {
             outcome?;
@@ -91,9 +92,5 @@ impl<S: Socket, T> Driver<'_, S, T> {
         self.leaving = true;
         self.reports.send(Report::Depth(0));
         Ok(())
-    }
-
-    fn give_up(&self, id: u64, error: Error, body_read: bool) {
-        self.settle(id, Err(Undelivered { error, unsent: false, body_read }));
     }
 }

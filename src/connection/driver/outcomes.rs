@@ -1,12 +1,13 @@
 //! What became of the messages, told to the pool; and of all that is left when the connection ends.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use super::{Driver, End, Socket};
+use crate::connection::delivery::JobResult;
 use crate::connection::ladder::Rung;
 use crate::connection::{Order, Report, Undelivered};
 use crate::error::{Code, Error, Phase};
-use crate::mail::Receipt;
 use crate::wire::{Event, Outcome, closed_unexpectedly};
 
 impl<S: Socket, T> Driver<'_, S, T> {
@@ -37,11 +38,13 @@ impl<S: Socket, T> Driver<'_, S, T> {
         }
         // One that was given up is told of already.
         let Some(at) = self.deliveries.iter().position(|(at, _)| *at == sequence) else { return };
-        let (_, mut delivery) = self.deliveries.remove(at);
-        match delivery.part_settled(outcome, &self.capabilities) {
-            Some(result) => self.settle(delivery.job.id, result),
-            None => self.submit_part(delivery),
+        let (_, delivery) = self.deliveries.remove(at);
+        let id = delivery.job.id;
+        match delivery.part_settled(outcome) {
+            ControlFlow::Break(result) => self.settle(id, result),
+            ControlFlow::Continue(delivery) => self.submit_part(delivery),
         }
+        self.say_goodbye_if_done();
     }
 
     /// The host manages this rung: all of its window is used from now on. One whose replies cannot
@@ -59,7 +62,7 @@ impl<S: Socket, T> Driver<'_, S, T> {
         }
     }
 
-    pub(super) fn settle(&self, id: u64, result: Result<Box<Receipt>, Undelivered>) {
+    pub(super) fn settle(&self, id: u64, result: JobResult) {
         self.reports.send(Report::Settled { id, result });
     }
 
@@ -93,7 +96,7 @@ impl<S: Socket, T> Driver<'_, S, T> {
         }
         for job in std::mem::take(&mut self.waiting) {
             let error = lost.clone().at(Phase::Envelope);
-            self.settle(job.id, Err(Undelivered { error, unsent: true, body_read: false }));
+            self.settle(job.id, Err(Undelivered::untouched(error, true)));
         }
         let _ = tokio::time::timeout(
             Duration::from_secs(1),

@@ -39,9 +39,7 @@ impl<S: Socket, T> Driver<'_, S, T> {
             let prepared = job.message.prepare();
             self.submit(job, prepared);
         }
-        if self.asked_to_quit && self.waiting.is_empty() && self.preparing.is_none() {
-            self.say_goodbye();
-        }
+        self.say_goodbye_if_done();
         Poll::Ready(Ok(()))
     }
 
@@ -53,13 +51,13 @@ impl<S: Socket, T> Driver<'_, S, T> {
             Ok(delivery) => self.submit_part(delivery),
             Err(error) => {
                 let error = error.at_if_unset(Phase::Envelope);
-                self.settle(id, Err(Undelivered { error, unsent: false, body_read: false }));
+                self.settle(id, Err(Undelivered::untouched(error, false)));
             }
         }
     }
 
     pub(super) fn submit_part(&mut self, mut delivery: Delivery) {
-        let Some(envelope) = delivery.next_part() else { return };
+        let envelope = delivery.next_part();
         self.next_sequence += 1;
         let sequence = self.next_sequence;
         if self.session.in_flight() == 0 {

@@ -88,7 +88,8 @@ impl Schedule {
             let waited = now - job.queued_at;
             self.seat.record(|times| times.wait.record(waited));
         }
-        let order = Order::Send(connection::Job { id, message: Arc::clone(&job.message) });
+        let (message, so_far) = (Arc::clone(&job.message), job.so_far.clone());
+        let order = Order::Send(connection::Job { id, message, so_far });
         let messages = target.given;
         target.take(id, job.bytes);
         let used_up = target.is_used_up();

@@ -1,5 +1,6 @@
 //! What a failure means: for the message, for those waiting, and for the next attempt.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -52,20 +53,33 @@ impl Schedule {
         undelivered: Undelivered,
         now: Instant,
     ) {
-        let Undelivered { error, unsent, body_read } = undelivered;
+        let Undelivered { mut error, unsent, body_read, so_far } = undelivered;
         let hint = self.heed(connection, &error, now);
         let Some(job) = self.jobs.get_mut(&id) else { return };
-        if let Some(reason) = job.given_up.take().filter(|_| unsent) {
+        let in_doubt = error.maybe_delivered() && self.options.retry_in_doubt;
+        let mut parts_left = false;
+        if let Some(mut so_far) = so_far {
+            if in_doubt {
+                so_far.retry_in_doubt();
+            }
+            parts_left = so_far.has_left();
+            job.so_far = Some(Arc::from(so_far));
+            // It is one part that is in doubt: the recipients who are left are not.
+            if error.maybe_delivered() {
+                error = error.at(Phase::Envelope);
+            }
+        }
+        if let Some(reason) = job.given_up.take() {
             let phase = error.phase().unwrap_or(Phase::Queue);
-            self.fail(id, reason.at_if_unset(phase), Some(connection));
+            let error = if unsent { reason.at_if_unset(phase) } else { error };
+            self.fail(id, error, Some(connection));
             return;
         }
         let (attempts, replayable) = (job.attempts, job.message.replayable());
         let silent = error.code() == Code::TimedOut && !error.maybe_delivered();
-        let in_doubt = error.maybe_delivered() && self.options.retry_in_doubt;
         let again = self.again(connection, attempts, hint);
         let too_often = again != Again::Free && self.options.max_requeues.is_some_and(|max| attempts >= max);
-        let may_go_again = (unsent && !silent) || in_doubt || hint.is_some();
+        let may_go_again = (unsent && !silent) || in_doubt || hint.is_some() || parts_left;
         if !may_go_again || too_often || self.mode == Mode::Closed {
             self.fail(id, error, Some(connection));
         } else if body_read && !replayable {

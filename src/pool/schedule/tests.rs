@@ -178,7 +178,7 @@ impl Bed {
     }
 
     fn back(&mut self, connection: ConnectionId, id: u64, error: Error, unsent: bool) {
-        let undelivered = Undelivered { error, unsent, body_read: false };
+        let undelivered = Undelivered { error, unsent, body_read: false, so_far: None };
         self.schedule.settled(connection, id, Err(undelivered), self.now);
         self.go();
     }
@@ -188,7 +188,7 @@ impl Bed {
         let held = self.schedule.connections.get(&id).map(|c| c.in_flight.clone()).unwrap_or_default();
         for job in held {
             let error = error.clone().unwrap_or_else(broken);
-            let undelivered = Undelivered { error, unsent: true, body_read: false };
+            let undelivered = Undelivered { error, unsent: true, body_read: false, so_far: None };
             self.schedule.settled(id, job, Err(undelivered), self.now);
         }
         self.schedule.closed(id, Closed { was_ready: true, error, silent }, self.now);

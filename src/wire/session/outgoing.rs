@@ -44,6 +44,11 @@ impl Outgoing {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.buffer.capacity()
+    }
+
     /// Octets of the stream so far.
     pub(super) fn position(&self) -> u64 {
         self.position

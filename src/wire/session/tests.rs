@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::body::PUSH_LIMIT;
 use super::*;
 use crate::error::{Phase, Result};
+use crate::mail::Lines;
 use crate::wire::reply::Reply;
 
 fn options(pipelining: bool, chunking: bool, window: usize) -> SessionOptions {
@@ -323,6 +324,53 @@ fn lmtp_answers_for_each_recipient() {
         feed(&mut session, &["250 e"]).unwrap();
         assert_eq!(outcomes(&mut session), ["2:ok(e@x)"]);
     }
+}
+
+/// A session whose message was let through to its body.
+fn at_the_body() -> Session {
+    let mut session = Session::new(options(true, false, 1));
+    submit(&mut session, 1, &["b@x"]);
+    flush(&mut session);
+    feed(&mut session, &["250 ok", "250 ok", "354 go"]).unwrap();
+    session
+}
+
+#[test]
+fn a_piece_composed_in_place_is_stuffed_like_one_that_was_handed_over() {
+    let mut session = at_the_body();
+    let more = session.compose_body(|out| {
+        out.extend_from_slice(b".a\n.b\r\n");
+        (Lines::Any, "more")
+    });
+    session.compose_body(|out| (Lines::Plain, out.extend_from_slice(b"QUJD")));
+    session.end_body();
+    assert_eq!((more, flush(&mut session).as_str()), ("more", "..a|..b|QUJD|.|"));
+}
+
+#[test]
+fn a_body_that_has_no_piece_yet_has_not_begun() {
+    let mut session = at_the_body();
+    session.compose_body(|_| (Lines::Any, ()));
+    assert_eq!(session.progress(1), Some(Progress::Envelope));
+    session.compose_body(|out| (Lines::Any, out.push(b'a')));
+    assert_eq!(session.progress(1), Some(Progress::Body));
+}
+
+#[test]
+fn a_peer_that_is_always_behind_does_not_make_the_buffer_as_long_as_the_body() {
+    let mut session = at_the_body();
+    let piece = "0123456789abcde\n".repeat(4096);
+    let mut seen = Vec::new();
+    for _ in 0..64 {
+        session.write_body(piece.as_bytes());
+        let taken = session.output().len() - 1;
+        seen.extend_from_slice(&session.output()[..taken]);
+        session.written(taken);
+        assert!(session.out.capacity() < 1024 * 1024);
+    }
+    session.end_body();
+    seen.extend_from_slice(session.output());
+    assert_eq!(seen, format!("{}.\r\n", piece.replace('\n', "\r\n").repeat(64)).into_bytes());
 }
 
 #[test]
