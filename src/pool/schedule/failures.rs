@@ -132,10 +132,9 @@ impl Schedule {
     /// Learns from the refusal of a message.
     fn heed(&mut self, id: ConnectionId, error: &Error, now: Instant) -> Option<Hint> {
         let hint = of_message(error).filter(|_| self.options.learn_limits)?;
-        let target = self.connections.get(&id)?.target;
-        let beside = |c: &&Connection| c.target == target && c.id != id;
-        let others = self.connections.values().filter(beside).count();
+        let others = self.others(self.connections.get(&id)?);
         let connection = self.connections.get_mut(&id)?;
+        let target = connection.target;
         connection.complained = true;
         let answered = connection.answered;
         let learned = &mut self.targets[target].learned;
