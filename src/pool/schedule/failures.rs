@@ -114,7 +114,7 @@ impl Schedule {
         let dropped_by_us = was.is_some_and(|connection| connection.may_be_dropped);
         match hint {
             Some(Hint::SessionUsedUp) if proven => Again::Free,
-            Some(Hint::TooManyConnections) if self.others(connection) > 0 => Again::Free,
+            Some(Hint::TooManyConnections) if was.is_some_and(|was| self.others(was) > 0) => Again::Free,
             Some(Hint::TooFast) => Again::After(THROTTLED.after(attempts)),
             _ if dropped_by_us => Again::Free,
             _ if proven => Again::After(Duration::ZERO),
@@ -123,19 +123,20 @@ impl Schedule {
     }
 
     /// Connections that stay beside this one at its host.
-    fn others(&self, connection: ConnectionId) -> usize {
-        let Some(Connection { target, .. }) = self.connections.get(&connection) else { return 0 };
-        let beside = |c: &&Connection| c.target == *target && c.id != connection && !c.is_leaving();
+    fn others(&self, connection: &Connection) -> usize {
+        let beside =
+            |c: &&Connection| c.target == connection.target && c.id != connection.id && !c.is_leaving();
         self.connections.values().filter(beside).count()
     }
 
     /// Learns from the refusal of a message.
     fn heed(&mut self, id: ConnectionId, error: &Error, now: Instant) -> Option<Hint> {
         let hint = of_message(error).filter(|_| self.options.learn_limits)?;
-        let others = self.others(id);
+        let others = self.others(self.connections.get(&id)?);
         let connection = self.connections.get_mut(&id)?;
+        let target = connection.target;
         connection.complained = true;
-        let (answered, target) = (connection.answered, connection.target);
+        let answered = connection.answered;
         let learned = &mut self.targets[target].learned;
         let lesson = match hint {
             Hint::SessionUsedUp => learned.session_used_up(answered),
@@ -200,10 +201,11 @@ impl Schedule {
         let times = self.targets[target].failed(connection.opened_at, now);
         let usable = self.targets.any_fit() || self.connections.values().any(|c| c.state == State::Ready);
         let hint = of_reply(&error).filter(|_| self.options.learn_limits);
-        let crowded = is_crowded(connection, &error, closed.silent);
+        let refused = closed.silent || hint == Some(Hint::TooManyConnections) || is_at_the_door(&error);
+        // It may have come too early, before those that leave had left: no message pays for that.
+        let crowded = connection.overlaps > 0 && refused;
         if crowded || (hint == Some(Hint::TooManyConnections) && usable) {
-            let staying = |c: &&Connection| c.target == target && !c.is_leaving();
-            let others = self.connections.values().filter(staying).count() + connection.overlaps;
+            let others = self.others(connection) + connection.overlaps;
             let lesson = self.targets[target].learned.too_many_connections(others, now);
             self.tell_lesson(target, lesson);
         }
@@ -218,17 +220,17 @@ impl Schedule {
             None if closed.silent => RETRY.after(times),
             None => CONNECT_PAUSE,
         };
-        if !usable && !crowded && !self.paused {
-            if is_login && hint.is_none() {
-                // Every message would be refused alike: they are told so instead of trying in turn.
-                self.fail_foremost(usize::MAX, now, &error);
-            } else if closed.silent {
-                self.count_attempt(connection, &no_greeting());
-            } else if hint.is_some() {
-                self.count_attempt(connection, &error);
-            } else {
-                self.fail_foremost(connection.share, connection.opened_at, &error);
-            }
+        if usable || crowded || self.paused {
+            // Other connections take what waits, or will.
+        } else if is_login && hint.is_none() {
+            // Every message would be refused alike: they are told so instead of trying in turn.
+            self.fail_foremost(usize::MAX, now, &error);
+        } else if closed.silent {
+            self.count_attempt(connection, &no_greeting());
+        } else if hint.is_some() {
+            self.count_attempt(connection, &error);
+        } else {
+            self.fail_foremost(connection.share, connection.opened_at, &error);
         }
         self.hold_connecting(target, now + pause);
         if self.lanes.len() == 0 {
@@ -277,11 +279,9 @@ impl Schedule {
     }
 }
 
-/// Whether a connection may have been refused for those that had not left yet: then it came too
-/// early, and says nothing about the messages that wait.
-fn is_crowded(connection: &Connection, error: &Error, silent: bool) -> bool {
-    let at_the_door = matches!(error.phase(), None | Some(Phase::Connect | Phase::Greeting));
-    connection.overlaps > 0 && (silent || (at_the_door && error.reply().is_some()))
+/// Whether the server refused a connection before it knew who is there.
+fn is_at_the_door(error: &Error) -> bool {
+    error.reply().is_some() && matches!(error.phase(), Some(Phase::Greeting | Phase::Ehlo))
 }
 
 fn no_greeting() -> Error {
