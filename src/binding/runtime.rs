@@ -22,11 +22,10 @@ pub(super) fn runtime() -> std::io::Result<&'static Runtime> {
     Ok(RUNTIME.get_or_init(|| runtime))
 }
 
-/// Two where there are as many cores, on larger machines half of them and at most four. Composing
-/// keeps one busy while another talks to servers; Node needs the rest. `POSTPOOL_THREADS` overrides
-/// it.
+/// Half the cores and at most four: one saturates most servers, and Node needs the rest.
+/// `POSTPOOL_THREADS` overrides it.
 fn worker_threads() -> usize {
     let asked = std::env::var("POSTPOOL_THREADS").ok().and_then(|text| text.parse().ok());
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    asked.unwrap_or_else(|| (cores / 2).max(cores.min(2)).min(4)).clamp(1, 64)
+    asked.unwrap_or_else(|| (cores / 2).clamp(1, 4)).clamp(1, 64)
 }
