@@ -163,12 +163,15 @@ impl<S: Socket, T> Driver<'_, S, T> {
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
         let mut buffer = ReadBuf::new(&mut self.buffer);
         match ready!(Pin::new(&mut self.socket).poll_read(cx, &mut buffer)) {
-            Err(error) => return Poll::Ready(Err(self.broken(S::failure(&error, "read")))),
-            Ok(()) if buffer.filled().is_empty() => {
-                let error = closed_unexpectedly(self.reader.take_refusal_fragment());
-                return Poll::Ready(Err(self.broken(error)));
+            Err(error) if self.session.refused_reset().is_none() => {
+                return Poll::Ready(Err(self.broken(S::failure(&error, "read"))));
             }
-            Ok(()) => self.reader.feed(buffer.filled()),
+            Ok(()) if !buffer.filled().is_empty() => self.reader.feed(buffer.filled()),
+            _ => {
+                let fragment = self.reader.take_refusal_fragment();
+                let last_word = fragment.or_else(|| self.session.refused_reset().map(str::to_owned));
+                return Poll::Ready(Err(self.broken(closed_unexpectedly(last_word))));
+            }
         }
         Poll::Ready(self.read_replies().map_err(End::Failed))
     }

@@ -85,6 +85,9 @@ enum Expect {
 const CHUNK_SIZE: usize = 1024 * 1024;
 /// A body above this waits for its recipients' replies; in octets.
 const PUSH_LIMIT: u64 = 64 * 1024;
+/// Refused messages a server is sure to put up with on one connection when each costs an RSET.
+/// Exim closes after ten (`smtp_accept_max_nonmail`), and says so past TLS.
+const PATIENCE: usize = 10;
 
 /// The machine.
 #[derive(Debug)]
@@ -110,6 +113,10 @@ pub struct Session {
     quit_sent: bool,
     /// The server said it is closing.
     closing: Option<String>,
+    /// RSET was refused, and no reply came after that.
+    reset_refused: Option<String>,
+    /// Messages the server has refused.
+    refusals: usize,
 }
 
 impl Session {
@@ -130,6 +137,8 @@ impl Session {
             quitting: false,
             quit_sent: false,
             closing: None,
+            reset_refused: None,
+            refusals: 0,
         }
     }
 
@@ -180,6 +189,11 @@ impl Session {
     /// The 421 that ended the session.
     pub fn closing_reply(&self) -> Option<&str> {
         self.closing.as_deref()
+    }
+
+    /// The refused RSET that was the server's last word.
+    pub fn refused_reset(&self) -> Option<&str> {
+        self.reset_refused.as_deref()
     }
 
     /// What happened since the last call.
@@ -291,6 +305,9 @@ impl Session {
         if self.options.log {
             self.log.push(LogLine::Server(reply.text.clone()));
         }
+        if self.reset_refused.take().is_some() {
+            return Err(unexpected("RSET").response(&*reply.text));
+        }
         let sent = self.sent();
         let Some((expect, _)) = self.expected.pop_front_if(|(_, end)| *end <= sent) else {
             return self.unasked(reply);
@@ -339,11 +356,17 @@ impl Session {
         let written = self.sent();
         let gone = closed_unexpectedly(None);
         let due = self.expected.front().and_then(|(expect, _)| expect.message());
+        // Commands are answered in order: behind its last word a server has read nothing.
+        let over = self.closing.is_some() || self.refused_reset().is_some() && error.code() != Code::TimedOut;
         for transaction in std::mem::take(&mut self.transactions) {
             let id = transaction.id;
             let innocent = error.code() == Code::TimedOut && !self.expected.is_empty() && due != Some(id);
             let reason = if innocent { &gone } else { error };
-            let failure = transaction.lost(reason, written, self.options.lmtp);
+            let failure = if over && !transaction.heard {
+                Transaction::passed_over(reason)
+            } else {
+                transaction.lost(reason, written, self.options.lmtp)
+            };
             self.events.push_back(Event::Settled(id, Outcome::Failed(failure)));
         }
         self.expected.clear();
@@ -354,10 +377,13 @@ impl Session {
         let sane = matches!(reply.class(), 2 | 4 | 5);
         if let Some(transaction) = self.owner(expect) {
             transaction.awaiting = transaction.awaiting.saturating_sub(1);
+            transaction.heard = true;
         }
         match expect {
             // No verdict: nobody knows what the server did.
             Expect::Mail(_) | Expect::Rcpt(_) | Expect::Chunk(_) if !sane => {}
+            // It cannot be refused (RFC 5321 §4.1.1.5): a server that does so is about to close.
+            Expect::Rset if matches!(reply.class(), 4 | 5) => self.reset_refused = Some(reply.text.clone()),
             Expect::Rset => return reply.is_positive(),
             Expect::Quit => {}
             Expect::Mail(_) => self.apply(expect, |transaction| transaction.mail_reply(reply)),
@@ -462,16 +488,20 @@ impl Session {
         }
         if let Some(transaction) = self.transactions.pop_front() {
             let outcome = transaction.verdict(self.options.lmtp);
+            self.refusals += usize::from(matches!(outcome, Outcome::Failed(_)));
             self.events.push_back(Event::Settled(id, outcome));
         }
     }
 
     /// Writes all commands that may leave now.
     fn pump(&mut self) {
-        while self.closing.is_none() && self.step() {}
+        if self.closing.is_some() || self.reset_refused.is_some() {
+            return;
+        }
+        while self.step() {}
         let idle = self.transactions.iter().all(|t| t.stage == Stage::Ended);
         let alone = self.options.pipelining || self.expected.is_empty();
-        if self.quitting && !self.quit_sent && idle && alone && self.closing.is_none() {
+        if self.quitting && !self.quit_sent && idle && alone {
             self.quit_sent = true;
             self.command(&Command::Quit);
             self.expect(Expect::Quit);
@@ -494,7 +524,7 @@ impl Session {
     }
 
     fn start(&mut self, at: usize, id: u64) -> bool {
-        if at >= self.options.window || self.quit_sent {
+        if at >= self.window() || self.quit_sent {
             return false;
         }
         if self.dirty {
@@ -539,9 +569,16 @@ impl Session {
         true
     }
 
+    /// Messages in flight: no more than could all be refused without the server losing patience.
+    fn window(&self) -> usize {
+        let spare = if self.options.chunking { PATIENCE.saturating_sub(self.refusals) } else { usize::MAX };
+        self.options.window.min(spare).max(1)
+    }
+
     /// Whether a chunked body may be pushed: a small one at once, a large one when somebody takes it.
     fn may_push(&self, transaction: &Transaction) -> bool {
-        let small = self.options.pipelining && transaction.size.is_some_and(|size| size <= PUSH_LIMIT);
+        let trusted = self.options.pipelining && self.refusals < PATIENCE;
+        let small = trusted && transaction.size.is_some_and(|size| size <= PUSH_LIMIT);
         small || (transaction.envelope_answered() && !transaction.accepted.is_empty())
     }
 

@@ -241,6 +241,69 @@ fn a_421_fails_its_message_and_leaves_the_others_unsent() {
     assert_eq!(outcomes(&mut session), ["1:EENVELOPE/envelope!", "2:ECONNECTION/envelope!"]);
 }
 
+/// Three chunked messages in flight, of which the first was taken.
+fn three_in_chunks() -> Session {
+    let mut session = Session::new(options(true, true, 8));
+    for id in 1..=3 {
+        submit(&mut session, id, &["b@x"]);
+    }
+    flush(&mut session);
+    feed(&mut session, &["250", "250", "250 taken"]).unwrap();
+    session
+}
+
+#[test]
+fn behind_the_last_word_of_a_server_nothing_is_in_doubt() {
+    let gone = closed_unexpectedly(None);
+    for (replies, second) in [
+        (&["421 too many messages"][..], "2:ECONNECTION/envelope!"),
+        (&["250", "421 too many messages"], "2:EENVELOPE/envelope!"),
+        (&["250", "250", "250", "421 too many messages"], "2:EMESSAGE/rejected"),
+        (&["554 too many nonmail commands"], "2:ECONNECTION/envelope!"),
+    ] {
+        let mut session = three_in_chunks();
+        feed(&mut session, replies).unwrap();
+        session.lost(&gone);
+        assert_eq!(outcomes(&mut session), ["1:ok(b@x)", second, "3:ECONNECTION/envelope!"], "{replies:?}");
+    }
+}
+
+#[test]
+fn a_server_that_goes_on_or_falls_silent_after_refusing_rset_has_not_said_its_last_word() {
+    let mut session = three_in_chunks();
+    feed(&mut session, &["502 what is RSET?"]).unwrap();
+    let error = feed(&mut session, &["503 sender already given"]).unwrap_err();
+    session.lost(&error);
+    assert_eq!(outcomes(&mut session), ["1:ok(b@x)", "2:EPROTOCOL/in-doubt", "3:EPROTOCOL/in-doubt"]);
+    let mut session = three_in_chunks();
+    feed(&mut session, &["502 what is RSET?"]).unwrap();
+    session.lost(&Error::new(Code::TimedOut, "Timeout"));
+    let doubt = outcomes(&mut session);
+    assert!(doubt[1].ends_with("/in-doubt") && doubt[2].ends_with("/in-doubt"), "{doubt:?}");
+}
+
+#[test]
+fn refusals_narrow_the_window_until_no_body_leaves_unasked() {
+    let mut session = Session::new(options(true, true, 8));
+    let mut most = Vec::new();
+    let mut id = 0;
+    for _ in 0..PATIENCE {
+        while session.transactions.iter().all(|t| t.stage != Stage::Start) {
+            id += 1;
+            submit(&mut session, id, &["b@x"]);
+            flush(&mut session);
+        }
+        most.push(session.transactions.iter().filter(|t| t.stage != Stage::Start).count());
+        let reset = if most.len() > 1 { &["250"][..] } else { &[] };
+        feed(&mut session, reset).unwrap();
+        feed(&mut session, &["250", "550 no", "503 nobody"]).unwrap();
+    }
+    assert_eq!(most, [8, 8, 8, 7, 6, 5, 4, 3, 2, 1]);
+    assert_eq!(flush(&mut session), "RSET|MAIL FROM:<a@x>|RCPT TO:<b@x>|");
+    feed(&mut session, &["250", "250", "250"]).unwrap();
+    assert_eq!(flush(&mut session), "BDAT 4 LAST|hi|");
+}
+
 #[test]
 fn replies_out_of_turn_end_the_connection() {
     let mut idle = Session::new(options(true, false, 2));

@@ -67,6 +67,8 @@ pub(super) struct Transaction {
     pub(super) size: Option<u64>,
     /// Replies that are still to come.
     pub(super) awaiting: usize,
+    /// The server has answered something of it.
+    pub(super) heard: bool,
     /// Recipients answered.
     pub(super) answered: usize,
     pub(super) accepted: Vec<String>,
@@ -92,6 +94,7 @@ impl Transaction {
             params,
             size,
             awaiting: 0,
+            heard: false,
             answered: 0,
             accepted: Vec::new(),
             refused: Vec::new(),
@@ -245,6 +248,11 @@ impl Transaction {
         let begun = self.body_begun || self.stage == Stage::Body || at_data;
         let phase = if begun { Phase::Data } else { Phase::Envelope };
         Failure { error: error.clone().at(phase).fatal(), unsent: true }
+    }
+
+    /// The verdict when the server ended the session before it came to this message.
+    pub(super) fn passed_over(error: &Error) -> Failure {
+        Failure { error: error.clone().at(Phase::Envelope).fatal(), unsent: true }
     }
 
     /// nodemailer's error for an envelope that found no taker.
