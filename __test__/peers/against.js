@@ -2,9 +2,8 @@
 
 /** Turns a server and what it is asked into Jest tests. */
 
-const path = require('node:path');
 const { startMachine, whyNot } = require('./machine');
-const { Maildir } = require('./maildir');
+const { Mailboxes } = require('./maildir');
 const { startDistance } = require('./distance');
 const { arrived, claims, damaged, facts, seen, send } = require('./trial');
 
@@ -34,12 +33,18 @@ function against(peer, { offers, options, port = 'smtp', masks }, cases) {
   const state = { outcomes: [] };
   beforeAll(async () => {
     state.machine = await startMachine(peer);
-    state.box = new Maildir(path.join(state.machine.mail, 'all/new'));
+    state.box = new Mailboxes(state.machine.mail);
   }, 30000);
   afterAll(() => state.machine?.stop());
 
   const attempt = (library, { mails, ...one }, rung) =>
-    trial(state, library, { ...one, options: { ...options, ...one.options }, port: one.port ?? port }, mails, rung);
+    trial(
+      state,
+      library,
+      { ...one, options: { ...options, ...one.options }, port: one.port ?? port },
+      mails,
+      rung,
+    );
 
   for (const one of cases.filter(({ needs = [] }) => needs.every((need) => offers.includes(need)))) {
     test(one.name, () => holds(one, attempt, masks), 60000);
@@ -53,7 +58,8 @@ async function holds(one, attempt, masks) {
   const theirs = one.alone ? null : await attempt('nodemailer', one);
   for (const rung of one.rungs ? RUNGS : [{}]) {
     const ours = await attempt('postpool', one, rung);
-    if (theirs && !one.apart) expect({ rung, seen: seen(ours, masks) }).toEqual({ rung, seen: seen(theirs, masks) });
+    if (theirs && !one.apart)
+      expect({ rung, seen: seen(ours, masks) }).toEqual({ rung, seen: seen(theirs, masks) });
     one.check?.(ours);
   }
 }

@@ -21,7 +21,7 @@ ssl_key = <${path('server-key.pem')}
 disable_plaintext_auth = no
 auth_mechanisms = ${TESTED}
 auth_failure_delay = 0
-mail_location = maildir:${mail}/all
+mail_location = maildir:${mail}/%n
 mail_plugins = quota
 plugin {
   quota = maildir:User quota

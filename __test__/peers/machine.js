@@ -64,7 +64,8 @@ class Machine {
     fs.chmodSync(this.dir, 0o755);
     fs.mkdirSync(this.mail);
     fs.chmodSync(this.mail, 0o777);
-    for (const name of ['server.pem', 'server-key.pem']) fs.copyFileSync(path.join(CERTS, name), this.path(name));
+    for (const name of ['server.pem', 'server-key.pem'])
+      fs.copyFileSync(path.join(CERTS, name), this.path(name));
     fs.chmodSync(this.path('server-key.pem'), 0o600);
     for (const [name, text] of Object.entries(peer.files(this))) fs.writeFileSync(this.path(name), text);
     this.run();

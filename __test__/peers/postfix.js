@@ -25,6 +25,8 @@ const main = (machine, settings) =>
     smtpd_sender_restrictions: 'check_sender_access inline:{ { refused@peers.test = 550 5.7.1 not you } }',
     smtpd_recipient_restrictions:
       'check_recipient_access inline:{ { refused@peers.test = 550 5.1.1 not here } }, permit_mynetworks, reject',
+    in_flow_delay: 0,
+    smtpd_error_sleep_time: 0,
     message_size_limit: 3000000,
     virtual_mailbox_limit: 0,
     virtual_mailbox_domains: 'peers.test',

@@ -365,7 +365,7 @@ impl Session {
             let failure = if over && !transaction.heard {
                 Transaction::passed_over(reason)
             } else {
-                transaction.lost(reason, written, self.options.lmtp)
+                transaction.lost(reason, written)
             };
             self.events.push_back(Event::Settled(id, Outcome::Failed(failure)));
         }

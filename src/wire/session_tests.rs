@@ -387,6 +387,16 @@ fn lmtp_answers_for_each_recipient() {
 }
 
 #[test]
+fn in_lmtp_too_an_envelope_without_a_taker_is_no_refused_body() {
+    let mut session = Session::new(SessionOptions { lmtp: true, ..options(true, true, 8) });
+    submit(&mut session, 1, &["b@x"]);
+    submit(&mut session, 2, &["b@x"]);
+    flush(&mut session);
+    feed(&mut session, &["250", "550 no", "554 nobody", "250", "250", "250", "552 full"]).unwrap();
+    assert_eq!(outcomes(&mut session), ["1:EENVELOPE/envelope", "2:EMESSAGE/rejected"]);
+}
+
+#[test]
 fn quit_leaves_behind_the_last_body() {
     let mut session = Session::new(options(true, false, 2));
     submit(&mut session, 1, &["b@x"]);

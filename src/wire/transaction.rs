@@ -199,7 +199,7 @@ impl Transaction {
         if self.is_contradicted() {
             return Outcome::Failed(Failure { error: contradiction(self.final_reply), unsent: false });
         }
-        if let Some(error) = self.envelope_error(lmtp) {
+        if let Some(error) = self.envelope_error() {
             let unsent = error.reply_code() == Some(421);
             return Outcome::Failed(Failure { error, unsent });
         }
@@ -230,12 +230,12 @@ impl Transaction {
 
     /// The verdict when the connection is lost with `error`; `written` is how much of the stream
     /// was handed to the socket.
-    pub(super) fn lost(self, error: &Error, written: u64, lmtp: bool) -> Failure {
+    pub(super) fn lost(self, error: &Error, written: u64) -> Failure {
         if self.end_at.is_some_and(|end| written >= end) && !self.is_hopeless() {
             return Failure { error: error.clone().at(Phase::InDoubt).fatal(), unsent: false };
         }
         if self.is_hopeless()
-            && let Some(own) = self.envelope_error(lmtp)
+            && let Some(own) = self.envelope_error()
         {
             let unsent = own.reply_code() == Some(421);
             return Failure { error: own.fatal(), unsent };
@@ -256,7 +256,7 @@ impl Transaction {
     }
 
     /// nodemailer's error for an envelope that found no taker.
-    fn envelope_error(&self, lmtp: bool) -> Option<Error> {
+    fn envelope_error(&self) -> Option<Error> {
         if let Some(error) = &self.mail_error {
             return Some(error.clone());
         }
@@ -267,7 +267,8 @@ impl Transaction {
         // A recipient that was only deferred decides: the message may be sent again.
         let deferred = self.refused.iter().find(|r| r.error.reply_code().is_some_and(|code| code < 500));
         let reply = deferred.unwrap_or(last).error.reply().unwrap_or_default().to_owned();
-        let after_data = lmtp && self.finals == 0 && self.final_reply.is_some();
+        // LMTP: the last of those that had been taken was refused after the data.
+        let after_data = last.error.phase() == Some(Phase::Rejected);
         let (code, text, command, phase) = if after_data {
             (Code::Message, "Message failed for all recipients", "DATA", Phase::Rejected)
         } else {

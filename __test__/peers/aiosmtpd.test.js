@@ -1,0 +1,9 @@
+'use strict';
+
+const { against } = require('./against');
+const { aiosmtpd } = require('./aiosmtpd');
+const cases = require('./cases');
+
+const offers = ['starttls', 'smtps', 'smtputf8', 'size', 'senders'];
+
+against(aiosmtpd(), { offers, masks: [] }, cases);
