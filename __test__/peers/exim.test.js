@@ -2,6 +2,7 @@
 
 const { against } = require('./against');
 const { exim } = require('./exim');
+const { logins } = require('./logins');
 const cases = require('./cases');
 
 const offers = ['starttls', 'smtps', 'smtputf8', 'dsn', 'size', 'senders', 'chunking'];
@@ -15,5 +16,5 @@ against(
       [/^250- \d+ byte chunk.*\n/, ''],
     ],
   },
-  cases,
+  [...cases, ...logins(['PLAIN', 'LOGIN', 'CRAM-MD5'], 'user')],
 );

@@ -2,7 +2,8 @@
 
 /** Postfix, as installed here, with a queue and a configuration of its own; logins go to Dovecot. */
 
-const { OWNER } = require('./machine');
+const { dovecot } = require('./dovecot');
+const { startMachine } = require('./machine');
 
 const lines = (settings) =>
   Object.entries(settings)
@@ -69,4 +70,24 @@ const postfix = (settings) => ({
     `install -d /var/spool/peer && install -d -o postfix /var/lib/peer && exec postfix -c ${dir} start-fg`,
 });
 
-module.exports = { postfix, OWNER };
+/** With logins that Dovecot decides on. */
+const withLogin = () => ({
+  ...postfix(),
+  name: "Postfix with Dovecot's logins",
+  packages: 'dovecot',
+  around: async () => {
+    const logins = await startMachine(dovecot());
+    return { logins, stop: () => logins.stop() };
+  },
+  files: (machine) => {
+    const settings = {
+      smtpd_sasl_auth_enable: 'yes',
+      smtpd_sasl_type: 'dovecot',
+      smtpd_sasl_path: `inet:127.0.0.1:${machine.around.logins.ports.sasl}`,
+      smtpd_recipient_restrictions: 'permit_sasl_authenticated, reject',
+    };
+    return postfix(settings).files(machine);
+  },
+});
+
+module.exports = { postfix, withLogin };

@@ -7,9 +7,10 @@
 //!
 //! - without PIPELINING one command at a time;
 //! - with it MAIL, RCPT and DATA together, and with a window above one behind the body before;
-//! - with BDAT nothing is waited for, and every transaction but the first begins with RSET:
-//!   a server that kept a failed transaction open would otherwise take the next message under the
-//!   previous sender.
+//! - with BDAT nothing is waited for.
+//!
+//! A transaction that starts before the one in front of it is answered begins with RSET: a server
+//! that kept that one open would otherwise take the next message under the previous sender.
 
 use std::collections::VecDeque;
 
@@ -259,8 +260,6 @@ impl Session {
         }
         let (end_at, size) = (self.encoded, self.encoder.written());
         self.expect(Expect::End(id));
-        // Nobody knows yet whether the server took this one; a server that did not may keep it open.
-        self.dirty = self.options.chunking && self.options.pipelining;
         if let Some(transaction) = self.sending_mut() {
             transaction.end_at = Some(end_at);
             transaction.wire_size = size;
@@ -455,6 +454,8 @@ impl Session {
     /// gone out under another envelope, and nothing on this connection can be trusted.
     fn final_reply(&mut self, expect: Expect, reply: &Reply) -> bool {
         let lmtp = self.options.lmtp;
+        // RFC 3030 §4.2 asks for RSET after a refused BDAT.
+        self.dirty |= self.options.chunking && !reply.is_positive();
         let Some(transaction) = self.owner(expect) else { return true };
         if !lmtp || transaction.is_hopeless() {
             transaction.final_reply(reply);
@@ -527,8 +528,11 @@ impl Session {
         if at >= self.window() || self.quit_sent {
             return false;
         }
-        if self.dirty {
+        // Behind one that is not answered: a server that does not take it may keep it open, and one
+        // that reads ahead (Dovecot 2.3's submission service) would die of two at once.
+        if (self.dirty || at > 0) && !self.transactions[at].reset {
             self.dirty = false;
+            self.transactions[at].reset = true;
             self.command(&Command::Rset);
             self.expect(Expect::Rset);
             return true;

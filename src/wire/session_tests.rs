@@ -88,9 +88,9 @@ fn with_a_window_the_next_envelope_leaves_behind_the_body() {
     }
     flush(&mut session);
     feed(&mut session, &["250", "250", "354"]).unwrap();
-    assert_eq!(flush(&mut session), "hi|.|MAIL FROM:<a@x>|RCPT TO:<c@x>|DATA|");
-    feed(&mut session, &["250 one", "250", "250", "354"]).unwrap();
-    assert_eq!(flush(&mut session), "hi|.|MAIL FROM:<a@x>|RCPT TO:<d@x>|DATA|");
+    assert_eq!(flush(&mut session), "hi|.|RSET|MAIL FROM:<a@x>|RCPT TO:<c@x>|DATA|");
+    feed(&mut session, &["250 one", "250 reset", "250", "250", "354"]).unwrap();
+    assert_eq!(flush(&mut session), "hi|.|RSET|MAIL FROM:<a@x>|RCPT TO:<d@x>|DATA|");
     assert_eq!(outcomes(&mut session), ["1:ok(b@x)"]);
 }
 
@@ -379,7 +379,7 @@ fn lmtp_answers_for_each_recipient() {
         flush(&mut session);
         feed(&mut session, finals).unwrap();
         assert_eq!(outcomes(&mut session), [expected]);
-        feed(&mut session, &["250", "250", "354"]).unwrap();
+        feed(&mut session, &["250 reset", "250", "250", "354"]).unwrap();
         flush(&mut session);
         feed(&mut session, &["250 e"]).unwrap();
         assert_eq!(outcomes(&mut session), ["2:ok(e@x)"]);

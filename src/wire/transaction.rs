@@ -65,6 +65,8 @@ pub(super) struct Transaction {
     pub(super) params: MailParams,
     /// Octets of the body where they are known.
     pub(super) size: Option<u64>,
+    /// RSET was sent in front of it.
+    pub(super) reset: bool,
     /// Replies that are still to come.
     pub(super) awaiting: usize,
     /// The server has answered something of it.
@@ -93,6 +95,7 @@ impl Transaction {
             envelope,
             params,
             size,
+            reset: false,
             awaiting: 0,
             heard: false,
             answered: 0,
