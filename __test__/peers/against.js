@@ -33,7 +33,7 @@ function against(peer, { offers, options, port = 'smtp', masks }, cases) {
   const state = { outcomes: [] };
   beforeAll(async () => {
     state.machine = await startMachine(peer);
-    state.box = new Mailboxes(state.machine.mail);
+    state.box = peer.box?.(state.machine) ?? new Mailboxes(state.machine.mail);
   }, 30000);
   afterAll(() => state.machine?.stop());
 

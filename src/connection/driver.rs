@@ -72,6 +72,7 @@ pub(super) async fn drive<S: Socket, T>(
         buffer: vec![0; 16 * 1024].into_boxed_slice(),
         deadline: Deadline::new(settings.socket_timeout),
         asked_to_quit: false,
+        unwritable: None,
         leaving: false,
     };
     let end = poll_fn(|cx| driver.poll(cx)).await;
@@ -110,6 +111,9 @@ struct Driver<'a, S, T> {
     buffer: Box<[u8]>,
     deadline: Deadline,
     asked_to_quit: bool,
+    /// Why nothing can be written any more. What the server said before it closed, such as 421, is
+    /// worth more than a broken pipe: it is read to its end.
+    unwritable: Option<Error>,
     /// Dropped once no neighbour of a message that was given up can be in doubt.
     leaving: bool,
 }
@@ -130,7 +134,7 @@ impl<S: Socket, T> Driver<'_, S, T> {
             if self.leaving && self.deliveries.is_empty() {
                 return Poll::Ready(End::Dropped);
             }
-            if self.session.is_over() && self.session.output().is_empty() {
+            if self.session.is_over() && (self.session.output().is_empty() || self.unwritable.is_some()) {
                 return Poll::Ready(self.over());
             }
             if !moved {
@@ -163,14 +167,10 @@ impl<S: Socket, T> Driver<'_, S, T> {
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
         let mut buffer = ReadBuf::new(&mut self.buffer);
         match ready!(Pin::new(&mut self.socket).poll_read(cx, &mut buffer)) {
-            Err(error) if self.session.refused_reset().is_none() => {
-                return Poll::Ready(Err(self.broken(S::failure(&error, "read"))));
-            }
             Ok(()) if !buffer.filled().is_empty() => self.reader.feed(buffer.filled()),
-            _ => {
-                let fragment = self.reader.take_refusal_fragment();
-                let last_word = fragment.or_else(|| self.session.refused_reset().map(str::to_owned));
-                return Poll::Ready(Err(self.broken(closed_unexpectedly(last_word))));
+            end => {
+                let failure = end.err().map(|error| S::failure(&error, "read"));
+                return Poll::Ready(Err(self.closed(failure)));
             }
         }
         Poll::Ready(self.read_replies().map_err(End::Failed))
@@ -190,6 +190,14 @@ impl<S: Socket, T> Driver<'_, S, T> {
             self.socket.rearm_quickack();
         }
         Ok(())
+    }
+
+    /// Nothing more can be read: the server's last word explains it, or else what failed first.
+    fn closed(&mut self, failure: Option<Error>) -> End {
+        let fragment = self.reader.take_refusal_fragment().filter(|_| failure.is_none());
+        let last_word = fragment.or_else(|| self.session.refused_reset().map(str::to_owned));
+        let unexplained = self.unwritable.take().or(failure).filter(|_| last_word.is_none());
+        self.broken(unexplained.unwrap_or_else(|| closed_unexpectedly(last_word)))
     }
 
     /// A connection that ends with nothing in flight is no failure.
@@ -395,7 +403,7 @@ impl<S: Socket, T> Driver<'_, S, T> {
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
-        if self.session.output().is_empty() {
+        if self.session.output().is_empty() || self.unwritable.is_some() {
             return Poll::Pending;
         }
         if self.reader.has_buffered() && !self.session.reply_is_due() {
@@ -408,30 +416,16 @@ impl<S: Socket, T> Driver<'_, S, T> {
                 self.deadline.wrote(count);
             }
             Ok(_) => return Poll::Ready(Err(self.broken(closed_unexpectedly(None)))),
-            Err(error) => return Poll::Ready(Err(self.write_failed(cx, &error))),
+            Err(error) => self.unwritable = Some(S::failure(&error, "write")),
         }
         if self.session.output().is_empty() {
             // A TLS layer may hold bytes back until it is flushed; plain TCP does nothing here.
             if let Poll::Ready(Err(error)) = Pin::new(&mut self.socket).poll_flush(cx) {
-                return Poll::Ready(Err(self.write_failed(cx, &error)));
+                self.unwritable = Some(S::failure(&error, "write"));
             }
             self.socket.rearm_quickack();
         }
         Poll::Ready(Ok(()))
-    }
-
-    /// The server may have said why before it closed: a 421 in the receive buffer is worth more
-    /// than a broken pipe.
-    fn write_failed(&mut self, cx: &mut Context<'_>, error: &std::io::Error) -> End {
-        for _ in 0..16 {
-            match self.poll_read(cx) {
-                Poll::Ready(Ok(())) if self.session.is_over() => return self.over(),
-                Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(end)) => return end,
-                Poll::Pending => break,
-            }
-        }
-        self.broken(S::failure(error, "write"))
     }
 
     fn handle_events(&mut self) {
