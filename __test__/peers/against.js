@@ -7,7 +7,7 @@ const { Mailboxes } = require('./maildir');
 const { startDistance } = require('./distance');
 const { arrived, claims, damaged, facts, seen, send } = require('./trial');
 
-/** Ways of pipelining; far away, `auto` climbs to where messages overtake replies. */
+/** Ways of pipelining; far away, `auto` climbs to where whole messages are in flight. */
 const RUNGS = [
   { pipelining: false },
   { pipelining: 1 },
@@ -54,9 +54,15 @@ function against(peer, { offers, options, port = 'smtp', masks }, cases) {
   });
 }
 
+/** `near` leaves out the relay, which forgets what it has not passed on when a server hangs up on it. */
+function rungs(one) {
+  if (!one.rungs) return [{}];
+  return one.rungs === 'near' ? RUNGS.filter(({ far }) => !far) : RUNGS;
+}
+
 async function holds(one, attempt, masks) {
   const theirs = one.alone ? null : await attempt('nodemailer', one);
-  for (const rung of one.rungs ? RUNGS : [{}]) {
+  for (const rung of rungs(one)) {
     const ours = await attempt('postpool', one, rung);
     if (theirs && !one.apart)
       expect({ rung, seen: seen(ours, masks) }).toEqual({ rung, seen: seen(theirs, masks) });

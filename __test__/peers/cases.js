@@ -78,7 +78,7 @@ module.exports = [
     name: 'the same with every way of pipelining',
     rungs: true,
     options: { maxConnections: 3 },
-    mails: stream(45),
+    mails: stream(30),
   },
   {
     name: 'a refused recipient among good ones is the only one that misses it',
@@ -109,8 +109,8 @@ module.exports = [
     needs: ['senders'],
     rungs: true,
     options: { maxConnections: 1 },
-    sent: 36,
-    mails: mixed(60),
+    sent: 24,
+    mails: mixed(40),
   },
   {
     name: 'a mail larger than the server takes fails before it is sent',
