@@ -11,10 +11,13 @@ export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-was
 
 /** A pool. Every method returns at once; what comes of it arrives in the callback. */
 export declare class Engine {
-  /** Starts a pool. `callback` gets a JSON array of events. */
-  constructor(options: string, tls: TlsInput, proxyTls: TlsInput | undefined | null, callback: (arg: string) => void)
+  /**
+   * Starts a pool. `callback` gets a JSON array of events. It shares the limits on the rate with
+   * the pool `beside`, which it serves an account of.
+   */
+  constructor(options: string, tls: TlsInput, proxyTls: TlsInput | undefined | null, callback: (arg: string) => void, beside?: Engine | undefined | null)
   /** Queues a message the engine composes. */
-  send(id: number, record: string, parts: Array<string | Buffer>, lane?: string | undefined | null, timeout?: number | undefined | null): void
+  send(id: number, record: string, parts: Array<Text | Buffer>, lane?: string | undefined | null, timeout?: number | undefined | null): void
   /** Queues a message whose bytes JavaScript makes when asked by an `open` event. */
   sendStreamed(id: number, envelope: string, lane?: string | undefined | null, timeout?: number | undefined | null): void
   /** Hands the messages queued since the last call to the pool. */
@@ -52,7 +55,7 @@ export declare class Engine {
 }
 
 /** Composes a message from its record, on this thread, files included. */
-export declare function compose(record: string, parts: Array<string | Buffer>): Composed
+export declare function compose(record: string, parts: Array<Text | Buffer>): Composed
 
 /** A composed message. */
 export interface Composed {
@@ -70,8 +73,8 @@ export declare function composedSizes(messages: Array<Crossing>): Promise<Array<
 
 /** What crosses for one message: the fields of `toRecord`'s result. */
 export interface Crossing {
-  json: string
-  parts: Array<string | Buffer>
+  text: string
+  parts: Array<Text | Buffer>
 }
 
 /** TLS settings; certificates and keys as bytes. */

@@ -8,7 +8,7 @@ module.exports = [
   { ignores: ['binding.js', '**/*.d.ts', 'target/', '**/node_modules/', 'coverage/', 'fuzz/'] },
   js.configs.recommended,
   {
-    files: ['**/*.js'],
+    files: ['**/*.js', '**/*.cjs'],
     languageOptions: { sourceType: 'commonjs', ecmaVersion: 2023, globals: globals.node },
     rules: {
       eqeqeq: ['error', 'always', { null: 'ignore' }],

@@ -48,8 +48,23 @@ export interface LaneOptions {
   weight?: number | undefined;
 }
 
+/** One of several servers. */
+export interface HostOptions {
+  /** Name or IP address. */
+  host: string;
+  /** Port. Default: the transport's. */
+  port?: number | undefined;
+  /** Name its certificate is checked against. Default: the transport's `servername`, else `host`. */
+  servername?: string | undefined;
+}
+
 /** Options of `createTransport({ pool: true, … })`: nodemailer's, and postpool's own. */
 export interface PoolOptions extends SMTPPoolOptions {
+  /**
+   * Several servers that take the same mail, instead of `host`. Connections spread over them; one that
+   * fails is avoided for a while.
+   */
+  hosts?: ReadonlyArray<string | HostOptions> | undefined;
   /** Lanes by name. A message picks one with its `lane` field and waits only behind its own lane. */
   lanes?: Record<string, LaneOptions> | undefined;
   /** Connections opened at the start and kept open. Default 0. */
@@ -128,6 +143,12 @@ export interface PoolError extends NodemailerError {
   maybeDelivered?: boolean | undefined;
   /** The enhanced status code of the server's reply, such as `5.1.1` (RFC 3463). */
   enhancedCode?: string | undefined;
+  /**
+   * Recipients who got the message, though it failed: it was sent in several parts (RFC 9422 RCPTMAX)
+   * and one of them is in doubt, or it was given up between two. `rejected` has the others, and
+   * `rejectedErrors` says of each whether it may have been delivered.
+   */
+  accepted?: string[] | undefined;
   /** The same for every refused recipient. */
   rejectedErrors?: PoolError[] | undefined;
 }
@@ -272,14 +293,26 @@ export interface PoolEvents {
 
 // ---------------------------------------------------------------- stats
 
+/** One server. */
+export interface HostStats {
+  host: string;
+  port: number;
+  /** It failed a moment ago: others are preferred. */
+  avoided: boolean;
+  /** Limits it has shown, by name. */
+  limits: Record<string, number>;
+}
+
 /** One open connection. */
 export interface ConnectionStats {
   /** Number of the connection in its pool, from 1. */
   id: number;
   /** What it is doing. */
   state: string;
-  /** Host and port it leads to. */
+  /** Host it leads to. */
   host: string;
+  /** Port it leads to. */
+  port: number;
   /** Time in ms since it was opened. */
   age: number;
   /** Messages sent over it. */
@@ -334,8 +367,14 @@ export interface PoolStats {
   };
   /** TLS handshakes. */
   handshakes: { full: number; resumed: number };
-  /** Limits the server has shown, by name. */
+  /** Limits the servers have shown, by name; the strictest where several did. */
   limits: Record<string, number>;
+  /** The servers, in the order of the options. */
+  hosts: HostStats[];
+  /** What the current window has used of the limits on the rate, by option; only those that are set. */
+  rates: Partial<
+    Record<'rateLimit' | 'maxRecipientsPerSecond' | 'maxBytesPerSecond', { limit: number; used: number }>
+  >;
   /** Messages composed natively, and otherwise by reason. */
   composed: { native: number; nodemailer: Record<string, number> };
   /** Where the time goes. */

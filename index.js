@@ -1,6 +1,6 @@
 'use strict';
 
-const nodemailer = require('nodemailer');
+const nodemailer = require('./lib/upstream');
 const shared = require('nodemailer/lib/shared');
 const { Pool } = require('./lib/pool');
 const { Transporter } = require('./lib/transporter');

@@ -4,19 +4,36 @@ const { spawn } = require('node:child_process');
 const { once } = require('node:events');
 const { performance } = require('node:perf_hooks');
 const { findProgram } = require('../scripts/support/debian');
+const { cpuTimeOfChildren } = require('./usage');
 
-/**
- * Messages a second that Postfix's own load generator reaches: what the sink can take, and so the
- * most that any client could show. It composes nothing.
- */
-async function ceiling({ port, connections, messages, bytes }) {
-  const program = findProgram('smtp-source');
-  const args = ['-d', '-s', connections, '-m', messages, '-l', Math.round(bytes), `127.0.0.1:${port}`];
-  const started = performance.now();
-  const child = spawn(program, args.map(String), { stdio: ['ignore', 'ignore', 'inherit'] });
-  const [code] = await once(child, 'exit');
-  if (code !== 0) throw new Error(`smtp-source ended with ${code}`);
-  return (messages / (performance.now() - started)) * 1000;
+/** Postfix's load generator as a contender. */
+const CEILING = 'smtp-source';
+
+// It speaks neither TLS nor CHUNKING, waits for every reply and knows one recipient a message.
+const PLAIN = new Set(['kind']);
+
+/** Whether its figures say what a sink can take: not on a long way, with TLS or many recipients. */
+function hasCeiling({ sink, burst, recipients = 1 }) {
+  return Object.keys(sink).every((key) => PLAIN.has(key)) && !burst && recipients === 1;
 }
 
-module.exports = { ceiling };
+/**
+ * What Postfix's own load generator reaches: what the sink can take, and about the most that any
+ * client could show. It composes nothing; `size` is that of its payload in octets.
+ *
+ * @returns {Promise<{ rate: number, cpu?: number }>} messages a second, microseconds a message
+ */
+async function ceiling({ port, connections, messages, size, reconnect }) {
+  const shape = ['-s', connections, '-m', messages, '-l', Math.round(size)];
+  const args = [...(reconnect ? [] : ['-d']), ...shape, `127.0.0.1:${port}`];
+  const before = cpuTimeOfChildren();
+  const started = performance.now();
+  const child = spawn(findProgram(CEILING), args.map(String), { stdio: ['ignore', 'ignore', 'inherit'] });
+  const [code] = await once(child, 'exit');
+  const seconds = (performance.now() - started) / 1000;
+  if (code !== 0) throw new Error(`${CEILING} ended with ${code}`);
+  const after = cpuTimeOfChildren();
+  return { rate: messages / seconds, ...(after !== undefined && { cpu: (after - before) / messages }) };
+}
+
+module.exports = { CEILING, ceiling, hasCeiling };

@@ -14,6 +14,7 @@ const MailComposer = require('nodemailer/lib/mail-composer');
 const MailMessage = require('nodemailer/lib/mailer/mail-message');
 const { composedSizes } = require('../binding.js');
 const { toRecord } = require('../lib/record');
+const { threadTime } = require('./usage');
 
 const MAILER = { options: {}, _defaults: {} };
 const MB = 1024 * 1024;
@@ -90,13 +91,7 @@ v8.setFlagsFromString('--expose-gc');
 const collectGarbage = vm.runInNewContext('gc');
 
 /** CPU milliseconds of the JavaScript thread so far; where the system does not say, time it was busy. */
-function threadTime() {
-  try {
-    return Number(fs.readFileSync(`/proc/self/task/${process.pid}/schedstat`, 'utf8').split(' ')[0]) / 1e6;
-  } catch {
-    return performance.eventLoopUtilization().active;
-  }
-}
+const threadMilliseconds = () => (threadTime() ?? performance.eventLoopUtilization().active * 1000) / 1000;
 
 /** CPU milliseconds of the JavaScript thread and of all threads, a message. */
 async function measure(engine, count, make) {
@@ -110,10 +105,10 @@ async function measure(engine, count, make) {
   // what came before leaves its garbage to nobody else
   collectGarbage();
   const cpu = process.cpuUsage();
-  const start = threadTime();
+  const start = threadMilliseconds();
   await work();
   const { user, system } = process.cpuUsage(cpu);
-  return { thread: (threadTime() - start) / count, cpu: (user + system) / 1000 / count };
+  return { thread: (threadMilliseconds() - start) / count, cpu: (user + system) / 1000 / count };
 }
 
 async function times() {

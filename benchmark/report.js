@@ -1,101 +1,91 @@
 'use strict';
 
-const { median, spread } = require('./statistics');
+const { CEILING } = require('./ceiling');
+const { FIGURES } = require('./figures');
+const { compareWith } = require('./limits');
+const { WORKLOADS } = require('./workloads');
 
-const micro = (value) => `${value < 100 ? value.toFixed(1) : Math.round(value)} µs`;
-const KILOBYTE = 1024;
-
-/** The figures of a library, how they are shown, and whether more of it is better. */
-const FIGURES = {
-  rate: { title: 'msg/s', show: (value) => String(Math.round(value)), more: true },
-  cpu: { title: 'CPU/msg', show: micro },
-  busy: { title: 'JS busy/msg', show: micro },
-  delay: { title: 'loop delay p99', show: (value) => `${value.toFixed(1)} ms` },
-};
-const BURST_FIGURES = {
-  handOver: { title: 'hand over/msg', show: micro },
-  memory: { title: 'peak memory', show: (value) => `${Math.round(value / KILOBYTE / KILOBYTE)} MB` },
-};
-
-function figuresOf(result) {
-  return result.depth === null ? { ...FIGURES, ...BURST_FIGURES } : FIGURES;
-}
-
-/** Medians of a case for each library, and how many times better postpool's are. */
-function summarise(result) {
-  const names = Object.keys({ ...FIGURES, ...BURST_FIGURES });
-  const each = (library, name) => result.rounds.map((round) => round[library][name]);
-  const of = (library) => Object.fromEntries(names.map((name) => [name, median(each(library, name))]));
-  const [nodemailer, postpool] = [of('nodemailer'), of('postpool')];
-  const ratio = (name) => {
-    const [better, worse] = FIGURES[name]?.more ? [postpool, nodemailer] : [nodemailer, postpool];
-    return better[name] / worse[name];
-  };
-  const ceilings = result.rounds.map((round) => round.ceiling).filter((rate) => rate !== undefined);
-  return {
-    nodemailer,
-    postpool,
-    ratios: Object.fromEntries(names.map((name) => [name, ratio(name)])),
-    spreads: {
-      nodemailer: spread(each('nodemailer', 'rate')),
-      postpool: spread(each('postpool', 'rate')),
-    },
-    ...(ceilings.length > 0 && { ceiling: median(ceilings) }),
-  };
-}
+const NAME = 14;
+const COLUMN = 15;
 
 function describeSink({ kind, ...options }) {
-  const extras = Object.entries(options).map(([name, value]) => (value === true ? name : `${name} ${value}`));
+  const extras = Object.entries(options).map(([name, value]) =>
+    typeof value === 'boolean' ? (value ? name : `no ${name}`) : `${name} ${value}`,
+  );
   return [kind, ...extras].join(', ');
 }
 
+/** What a case does, in a few words. */
+function describeCase({ measure, workload, messages, sink, connections }) {
+  if (measure === 'load') return 'loading in fresh processes';
+  const what = messages === undefined ? workload : `${messages.toLocaleString('en')} × ${workload}`;
+  if (measure === 'memory') return `${what} queued, the server never greets`;
+  return `${what} to ${describeSink(sink)}, ${connections} connection${connections === 1 ? '' : 's'}`;
+}
+
+const times = (value) => (Number.isFinite(value) ? `${value.toFixed(value < 100 ? 1 : 0)}×` : '–');
+const row = (title, cells) => `  ${title.padEnd(NAME)}${cells.map((cell) => cell.padStart(COLUMN)).join('')}`;
+
+/** Half the distance of the extremes as a share of the median. */
+function spread(median, [low, high]) {
+  return median > 0 && high > low ? ` ±${Math.round(((high - low) / 2 / median) * 100)} %` : '';
+}
+
+/** The last lines: what the ratios alone do not say. */
+function remarks({ grownFrom, workload, summary }) {
+  const grownBy = WORKLOADS[workload]?.recipients ? 'a recipient' : 'a message';
+  const { growth, ratios } = summary;
+  return [
+    ratios.share !== undefined &&
+      `  postpool reaches ${Math.round(ratios.share * 100)} % of ${CEILING}, which composes nothing and waits for each reply`,
+    growth &&
+      `  ${grownBy} costs ${growth.postpool.toFixed(2)} times the CPU time it costs in ${grownFrom} ` +
+        `(nodemailer ${growth.nodemailer.toFixed(2)})`,
+  ].filter(Boolean);
+}
+
 /** The table of one case as lines of text. */
-function table(result) {
-  const { nodemailer, postpool, ratios, spreads, ceiling } = summarise(result);
-  const figures = Object.entries(figuresOf(result));
-  const row = (title, cells) => `  ${title.padEnd(12)}${cells.map((cell) => cell.padStart(17)).join('')}`;
-  const library = (title, values, spreadOf) => {
-    const shown = figures.map(([name, figure]) => figure.show(values[name]));
-    shown[0] += ` ±${Math.round(spreadOf * 100)} %`;
-    return row(title, shown);
+function table(one) {
+  const { summary, rounds } = one;
+  const contenders = ['nodemailer', 'postpool', CEILING].filter((name) => summary[name]);
+  const names = Object.keys(FIGURES).filter((name) =>
+    contenders.some((each) => summary[each][name] !== undefined),
+  );
+  const cell = (contender, name, index) => {
+    const value = summary[contender][name];
+    if (value === undefined) return '';
+    return FIGURES[name].show(value) + (index === 0 ? spread(value, summary.ranges[contender][name]) : '');
   };
-  const times = (value) => (Number.isFinite(value) ? `${value.toFixed(1)}×` : '–');
-  const lines = [
-    `${result.name}: ${result.messages} × ${result.workload} to ${describeSink(result.sink)}, ` +
-      `${result.connections} connections, median of ${result.rounds.length} rounds`,
+  const library = (contender) =>
+    row(
+      contender,
+      names.map((name, index) => cell(contender, name, index)),
+    );
+  const many = rounds.length === 1 ? 'one round' : `medians of ${rounds.length} rounds`;
+  return [
+    `${one.name}: ${describeCase(one)}; ${many}`,
     row(
       '',
-      figures.map(([, figure]) => figure.title),
+      names.map((name) => FIGURES[name].title),
     ),
-    library('nodemailer', nodemailer, spreads.nodemailer),
-    library('postpool', postpool, spreads.postpool),
+    ...contenders.map(library),
     row(
       'better',
-      figures.map(([name]) => times(ratios[name])),
+      names.map((name) => (name in summary.ratios ? times(summary.ratios[name]) : '')),
     ),
-  ];
-  if (ceiling !== undefined) {
-    const share = Math.round((postpool.rate / ceiling) * 100);
-    lines.push(
-      `  smtp-source ${String(Math.round(ceiling)).padStart(12)}      (composes nothing; postpool reaches ${share} % of it)`,
-    );
-  }
-  return lines.join('\n');
+    ...remarks(one),
+  ].join('\n');
 }
 
-/** Everything measured, and where, as a plain record. */
-function toRecord(results, command) {
-  const os = require('node:os');
-  const cpu = os.cpus()[0]?.model ?? 'unknown';
-  return {
-    command,
-    date: new Date().toISOString(),
-    node: process.version,
-    nodemailer: require('nodemailer/package.json').version,
-    postpool: require('../package.json').version,
-    machine: { cpu, cores: os.cpus().length, platform: `${os.type()} ${os.release()} ${os.arch()}` },
-    cases: results.map((result) => ({ ...result, summary: summarise(result) })),
-  };
+/** How the cases stand to their goals. */
+function goalTable(goals, cases) {
+  const number = (value) => Number(value.toPrecision(3)).toLocaleString('en');
+  return compareWith(goals, cases).map(({ name, figure, kind, limit, value, held }) => {
+    const mark = held ? 'reached' : value === undefined ? 'not measured' : 'missed';
+    const sign = kind === 'least' ? '≥' : '≤';
+    const reached = value === undefined ? '' : number(value);
+    return `  ${name.padEnd(22)}${figure.padEnd(8)}${reached.padStart(10)}   ${sign} ${number(limit).padEnd(10)} ${mark}`;
+  });
 }
 
-module.exports = { describeSink, summarise, table, toRecord };
+module.exports = { describeCase, goalTable, table };

@@ -7,10 +7,9 @@ function median(values) {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-/** Half the distance between the lowest and the highest value, as a share of the median. */
-function spread(values) {
-  const middle = median(values);
-  return middle === 0 ? 0 : (Math.max(...values) - Math.min(...values)) / 2 / middle;
+/** The lowest and the highest value. */
+function range(values) {
+  return [Math.min(...values), Math.max(...values)];
 }
 
-module.exports = { median, spread };
+module.exports = { median, range };

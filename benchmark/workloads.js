@@ -1,8 +1,8 @@
 'use strict';
 
 // What is sent. Each workload says how a message looks, how many are sent in one run, and how many a
-// connection are handed over at a time: enough to keep every connection busy, few enough that large
-// messages do not fill the memory.
+// connection are handed over at a time (`depth`): enough to keep every connection busy, few enough
+// that large messages do not fill the memory.
 
 const fs = require('node:fs');
 const os = require('node:os');
@@ -75,16 +75,17 @@ const WORKLOADS = {
   small: { make: () => small, messages: 16_000, depth: 20 },
   newsletter: { make: () => newsletter, messages: 3000, depth: 20 },
   'buffer-1mb': { make: () => withBuffer(MEGABYTE), messages: 200, depth: 4 },
-  'buffer-5mb': { make: () => withBuffer(5 * MEGABYTE), messages: 25, depth: 2 },
-  'path-1mb': { make: () => withPath(MEGABYTE), messages: 100, depth: 4 },
-  'path-5mb': { make: () => withPath(5 * MEGABYTE), messages: 25, depth: 2 },
-  'recipients-10': { make: () => toMany(10), messages: 2000, depth: 20 },
-  'recipients-100': { make: () => toMany(100), messages: 400, depth: 20 },
-  'recipients-1000': { make: () => toMany(1000), messages: 50, depth: 20 },
-  refused: { make: () => partlyRefused, messages: 5000, depth: 20, refusedShare: 0.1 },
-  // All at once, as an application does that does not look at `idle`.
-  'burst-1000': { make: () => small, messages: 1000, depth: Infinity },
-  'burst-100000': { make: () => small, messages: 100_000, depth: Infinity },
+  'buffer-5mb': { make: () => withBuffer(5 * MEGABYTE), messages: 40, depth: 2 },
+  'path-1mb': { make: () => withPath(MEGABYTE), messages: 200, depth: 4 },
+  'path-5mb': { make: () => withPath(5 * MEGABYTE), messages: 40, depth: 2 },
+  'recipients-10': { make: () => toMany(10), messages: 3000, depth: 20, recipients: 10 },
+  'recipients-100': { make: () => toMany(100), messages: 600, depth: 20, recipients: 100 },
+  'recipients-1000': { make: () => toMany(1000), messages: 80, depth: 20, recipients: 1000 },
+  refused: { make: () => partlyRefused, messages: 8000, depth: 20, refusedShare: 0.1 },
+  // All at once, as an application does that does not look at `idle`. Both warm up alike, so that
+  // they differ in nothing but the length of the queue.
+  'burst-1000': { make: () => small, messages: 30_000, burst: 1000, warmUp: 5000 },
+  'burst-100000': { make: () => small, messages: 100_000, burst: 100_000, warmUp: 5000 },
 };
 
 module.exports = { WORKLOADS };

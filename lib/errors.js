@@ -61,6 +61,9 @@ function describe(err, record) {
     err.rejected = record.refused.map(({ recipient }) => recipient);
     err.rejectedErrors = errors;
   }
+  if (record.accepted) {
+    err.accepted = record.accepted;
+  }
   if (record.phase) {
     err.phase = record.phase;
   }

@@ -1,13 +1,16 @@
 'use strict';
 
 const { setImmediate } = require('node:timers');
+const { addon } = require('./addon');
 const { abortError, describe, localError, toError } = require('./errors');
 const { Feeder } = require('./feeder');
+const { handOver, movedAway } = require('./handover');
 const { IdleMirror } = require('./idle');
 const { toInfo } = require('./info');
 const { PoolLog } = require('./log');
 const { CustomLogin, Tokens } = require('./login');
 const { checkHeaders, envelopeOf } = require('./outgoing');
+const { Slots } = require('./slots');
 
 /** Backends with work: what the engine still owes an answer for must not be collected. */
 const busy = new Set();
@@ -19,12 +22,12 @@ const forgotten = new FinalizationRegistry((engine) => engine.drain());
 class NativeBackend {
   /**
    * @param {import('./pool').Pool} owner
-   * @param {{json: string, tls: object, proxyTls?: object, host: string, port: number}} options
+   * @param {{json: string, tls: object, proxyTls?: object, hosts: {host: string, port: number}[]}} options
    */
   constructor(owner, options) {
     this.engine = 'native';
     this.owner = owner;
-    this.jobs = new Map();
+    this.jobs = new Slots();
     this.requests = new Map();
     this.ehlo = new Map();
     this.logins = new Map();
@@ -34,35 +37,31 @@ class NativeBackend {
     this.closing = false;
     this.idle = new IdleMirror(owner.options.maxConnections, () => owner.becameIdle());
     this.log = owner.options.logger ? new PoolLog(owner.options, owner.logger) : null;
-    this.place = { host: options.host, port: options.port };
+    this.hosts = options.hosts.map(({ host, port }) => ({ host, port }));
+    /** Where each connection leads. */
+    this.places = new Map();
     this.tokens = tokensFor(owner);
-    this.native = start(this, options);
+    this.native = start(this, options, engineOf(owner.parent));
     forgotten.register(this, this.native);
   }
 
-  /**
-   * @param {object} mail
-   * @param {(err: Error|null, info: object|undefined, connection?: number) => void} callback
-   * @param {{id: number, lane?: string, started: number}} ticket what events call the message
-   */
-  send(mail, callback, ticket) {
-    const id = ++this.lastId;
-    const job = { mail, callback, ticket, feeder: null, stopWatching: null, connection: undefined };
-    this.jobs.set(id, job);
+  /** @param {import('./job').Job} job */
+  send(job) {
+    this.jobs.add(job);
     if (this.jobs.size === 1) {
       this.hold(true);
     }
-    const { signal } = mail.data || {};
+    const { signal } = job.mail.data || {};
     if (signal) {
-      job.stopWatching = this.watch(id, signal);
+      job.stopWatching = this.watch(job, signal);
       if (signal.aborted) {
         return true;
       }
     }
     try {
-      this.submit(id, mail);
+      this.submit(job);
     } catch (err) {
-      setImmediate(() => this.settle({ id }, err));
+      setImmediate(() => this.settle({ id: job.key }, err));
       return true;
     }
     this.idle.added();
@@ -70,17 +69,16 @@ class NativeBackend {
     return true;
   }
 
-  submit(id, mail) {
+  submit({ key, lane = null, mail }) {
     const { record, data, message } = mail;
-    const lane = data?.lane === undefined ? null : String(data.lane);
     const timeout = data?.timeout > 0 ? Math.ceil(data.timeout) : null;
     if (record) {
-      this.native.send(id, record.json, record.parts, lane, timeout);
+      this.native.send(key, record.text, record.parts, lane, timeout);
       // The engine holds it from here on.
       mail.record = null;
     } else {
       checkHeaders(message);
-      this.native.sendStreamed(id, JSON.stringify(envelopeOf({ data, message })), lane, timeout);
+      this.native.sendStreamed(key, JSON.stringify(envelopeOf({ data, message })), lane, timeout);
     }
     this.flushLater();
   }
@@ -98,13 +96,13 @@ class NativeBackend {
   }
 
   /** Gives a message up when its signal aborts; gives the function that stops watching. */
-  watch(id, signal) {
+  watch(job, signal) {
     const onAbort = () => {
-      if (this.jobs.get(id)?.counted) {
-        this.native.cancel(id);
+      if (job.counted) {
+        this.native.cancel(job.key);
       } else {
         const err = Object.assign(abortError(signal), { phase: 'queue', maybeDelivered: false });
-        this.settle({ id }, err);
+        this.settle({ id: job.key }, err);
       }
     };
     signal.addEventListener('abort', onAbort, { once: true });
@@ -133,8 +131,9 @@ class NativeBackend {
 
   on_failed(event) {
     const job = this.jobs.get(event.id);
-    if (job && (event.e.tlsIncompatible || (job.moving && event.e.phase === 'queue'))) {
-      this.handOver(event.id, job, event.e.message);
+    const toldToWait = event.e.phase === 'queue' && event.e.code === 'ECONNECTION';
+    if (job && (event.e.tlsIncompatible || (job.moving && toldToWait))) {
+      handOver(this, job, event.e.message);
       return;
     }
     const own = job?.feeder?.error;
@@ -160,30 +159,6 @@ class NativeBackend {
       delete err.command;
     }
     return err;
-  }
-
-  /** The server speaks a TLS this engine does not: nodemailer's takes over, message and all. */
-  handOver(id, job, reason) {
-    const { owner } = this;
-    if (owner._backend === this) {
-      owner.logger.warn({ tnx: 'pool', reason }, 'The server needs the TLS of nodemailer: %s', reason);
-      owner.moveToNodemailer('tls');
-      // What waits has nothing to wait for here.
-      for (const [other, waiting] of this.jobs) {
-        waiting.moving = true;
-        if (other !== id) {
-          this.native.cancel(other);
-        }
-      }
-    }
-    this.jobs.delete(id);
-    job.stopWatching?.();
-    this.release();
-    try {
-      owner._backend.send(job.mail, job.callback);
-    } catch (err) {
-      job.callback(err, undefined);
-    }
   }
 
   /** Nothing new comes here: finish and close. */
@@ -218,6 +193,7 @@ class NativeBackend {
   }
 
   on_created(event) {
+    this.places.set(event.c, this.hosts[event.h]);
     this.log?.created(event);
     this.tell('connectionCreated', event.c);
   }
@@ -241,7 +217,11 @@ class NativeBackend {
     this.logins.delete(c);
     this.tokens?.forget(c);
     this.log?.closed(event, event.e && toError(event.e));
+    if (event.e?.tlsIncompatible) {
+      movedAway(this, event.e.message);
+    }
     this.tell('connectionClosed', c, { reason, duration: age, messages: n });
+    this.places.delete(c);
   }
 
   /** Tells of a connection whoever listens; one of an account of its own says whose. */
@@ -249,7 +229,7 @@ class NativeBackend {
     const { watch, parent, options } = this.owner;
     if (watch.wants(name)) {
       const account = parent ? { account: options.auth?.user } : undefined;
-      watch.tell(name, { id, ...this.place, ...more, ...account });
+      watch.tell(name, { id, ...this.places.get(id), ...more, ...account });
     }
   }
 
@@ -262,7 +242,7 @@ class NativeBackend {
   }
 
   on_begun(event) {
-    if (this.jobs.has(event.id)) {
+    if (this.jobs.get(event.id)) {
       this.log?.begun(event);
     }
   }
@@ -278,13 +258,13 @@ class NativeBackend {
       owner.parent.tally.requeued++;
     }
     this.log?.requeued(event, job.connection);
-    owner.watch.requeued(job.ticket, event.e.message, event.attempt);
+    owner.watch.requeued(job, event.e.message, event.attempt);
   }
 
-  on_limit({ kind, value }) {
+  on_limit({ h, kind, value }) {
     const { watch } = this.owner;
     if (watch.wants('limitLearned')) {
-      watch.tell('limitLearned', { host: this.place.host, limit: kind, value });
+      watch.tell('limitLearned', { host: this.hosts[h].host, limit: kind, value });
     }
   }
 
@@ -317,6 +297,11 @@ class NativeBackend {
     const done = this.requests.get(id);
     this.requests.delete(id);
     const { options } = this.owner;
+    if (e?.tlsIncompatible && movedAway(this, e.message)) {
+      this.release();
+      this.owner._backend.verify(done);
+      return;
+    }
     const anonymous = !options.auth || (!this.tokens && !options.auth.user && !options.auth.pass);
     if (!e && anonymous && d.offersAuth && options.forceAuth) {
       done(localError('Authentication info was not provided', { code: 'ENOAUTH', phase: 'auth' }));
@@ -333,8 +318,8 @@ class NativeBackend {
   }
 
   on_crashed({ e }) {
-    for (const id of [...this.jobs.keys()]) {
-      this.settle({ id }, toError(e));
+    for (const { key } of this.jobs.all()) {
+      this.settle({ id: key }, toError(e));
     }
     for (const done of [...this.requests.values()]) {
       done(toError(e));
@@ -362,8 +347,8 @@ class NativeBackend {
     this.release();
     this.log?.settled(event, err, job.feeder?.size);
     try {
-      const info = err ? undefined : toInfo(event, this.ehlo.get(c), this.place.host);
-      job.callback(err, info, c ?? undefined);
+      const info = err ? undefined : toInfo(event, this.ehlo.get(c), this.places.get(c)?.host);
+      job.settle(err, info, c ?? undefined);
     } catch (E) {
       this.owner.logger.error(
         { err: E, tnx: 'callback', cid: c },
@@ -467,18 +452,23 @@ function tokensFor(owner) {
   return auth && (auth.type || '').toString().toUpperCase() === 'OAUTH2' ? new Tokens(auth, owner) : null;
 }
 
+/** The engine of the pool this one serves an account of: they share the limits on the rate. */
+function engineOf(parent) {
+  return parent?.start().native ?? null;
+}
+
 /** Starts an engine that does not keep its backend from being collected. */
-function start(backend, { json, tls, proxyTls }) {
+function start(backend, { json, tls, proxyTls }, beside) {
   const target = new WeakRef(backend);
-  // Loaded with the first pool: an application that only requires the package pays nothing.
-  const { Engine } = require('../binding.js');
-  const engine = new Engine(json, tls, proxyTls ?? null, (batch) => {
+  const { Engine } = addon();
+  const deliver = (batch) => {
     // One batch a turn of the event loop: whatever else waits for its turn gets it.
     setImmediate(next);
     if (batch) {
       target.deref()?.take(batch);
     }
-  });
+  };
+  const engine = new Engine(json, tls, proxyTls ?? null, deliver, beside);
   const next = () => engine.next();
   return engine;
 }

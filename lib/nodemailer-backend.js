@@ -3,6 +3,7 @@
 const { setImmediate } = require('node:timers');
 const SMTPPool = require('nodemailer/lib/smtp-pool');
 const { configError } = require('./options');
+const { checkHeaders } = require('./outgoing');
 const { compose } = require('./sending');
 
 const NodemailerPool = SMTPPool.default || SMTPPool;
@@ -20,6 +21,9 @@ class NodemailerBackend {
     /** Pools of earlier generations that still have messages. */
     this.leaving = new Set();
     owner.logger.info({ tnx: 'pool', reason }, 'Using the engine of nodemailer: %s', reason);
+    if (owner.options.hosts?.length > 1) {
+      owner.logger.warn({ tnx: 'pool' }, 'The engine of nodemailer sends to the first of the hosts only');
+    }
     this.pool = this.makePool();
   }
 
@@ -43,13 +47,17 @@ class NodemailerBackend {
     this.pool.getSocket = guarded(fn);
   }
 
-  send(mail, callback) {
+  /** @param {import('./job').Job} job */
+  send(job) {
+    const { mail } = job;
     if (!mail.message) {
       compose(mail);
     }
+    checkHeaders(mail.message);
+    textualId(mail.message);
     return this.pool.send(mail, (err, info) => {
       setImmediate(() => this.checkEnd());
-      callback(err || null, info);
+      job.settle(err || null, info);
     });
   }
 
@@ -139,6 +147,14 @@ class NodemailerBackend {
 
   snapshot() {
     return null;
+  }
+}
+
+/** nodemailer's pool takes the id of a message for text, whatever it is. */
+function textualId(message) {
+  const id = message.getHeader?.('message-id');
+  if (id && typeof id !== 'string') {
+    message.setHeader('message-id', String(id));
   }
 }
 

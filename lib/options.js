@@ -17,7 +17,7 @@ class Foreign extends Error {}
  *
  * @param {object} options nodemailer's pool options and postpool's own
  * @param {object} [mailer] the transporter; its `meta` may hold handlers of the caller's
- * @returns {{json: string, tls: object, proxyTls?: object, host: string, port: number}|{fallback: string}} what the engine is
+ * @returns {{json: string, tls: object, proxyTls?: object, hosts: object[]}|{fallback: string}} what the engine is
  *   made of, or why nodemailer's pool has to do the work
  */
 function engineOptions(options, mailer) {
@@ -44,7 +44,7 @@ function native(options, mailer) {
     proxy: proxy && proxyFields,
     pool: poolOptions(options),
   };
-  return { json: JSON.stringify(fields), tls, proxyTls, host: fields.host, port: fields.port };
+  return { json: JSON.stringify(fields), tls, proxyTls, hosts: fields.hosts };
 }
 
 function refuseSockets(options, mailer) {
@@ -83,12 +83,33 @@ function endpoint(options) {
     throw new Foreign('localAddress');
   }
   return {
-    host: (options.host || 'localhost').toString(),
-    port,
+    hosts: hosts(options, port),
     secure,
     servername: options.servername ? options.servername.toString() : undefined,
     localAddress: localAddress || undefined,
   };
+}
+
+/** The servers: those of `hosts`, or the one of `host`. */
+function hosts({ hosts: list, host }, port) {
+  if (list === undefined || list === null) {
+    return [{ host: (host || 'localhost').toString(), port }];
+  }
+  if (!Array.isArray(list) || !list.length) {
+    throw configError('hosts must be a list with at least one host');
+  }
+  return list.map((entry) => {
+    const {
+      host: name,
+      port: own = port,
+      servername,
+    } = typeof entry === 'string' ? { host: entry } : entry || {};
+    const valid = name && typeof name === 'string' && Number.isInteger(own) && own > 0 && own < 65536;
+    if (!valid || (servername !== undefined && typeof servername !== 'string')) {
+      throw configError('Each of hosts must be a name, or { host, port, servername }');
+    }
+    return { host: name, port: own, servername };
+  });
 }
 
 function session(options) {

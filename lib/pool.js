@@ -3,8 +3,11 @@
 const { EventEmitter } = require('node:events');
 const { setImmediate, setTimeout, clearTimeout } = require('node:timers');
 const shared = require('nodemailer/lib/shared');
+const { default: SMTPPool } = require('nodemailer/lib/smtp-pool');
 const wellKnown = require('nodemailer/lib/well-known');
 const { Accounts } = require('./accounts');
+const { addon } = require('./addon');
+const { Job } = require('./job');
 const { engineOptions, resizeOptions } = require('./options');
 const { NativeBackend } = require('./native');
 const { NodemailerBackend } = require('./nodemailer-backend');
@@ -13,11 +16,17 @@ const { Tally } = require('./tally');
 const { Watch } = require('./watch');
 const { version } = require('../package.json');
 
+/** nodemailer's pool in kind, for those who ask by `instanceof`; its constructor is not run. */
+function Kind() {
+  return Reflect.construct(EventEmitter, [], new.target);
+}
+Kind.prototype = SMTPPool.prototype;
+
 /**
  * The transport: nodemailer's SMTPPool in form, with the native engine behind it. Where the options
  * ask for something only Node's own sockets can do, nodemailer's pool works behind the same face.
  */
-class Pool extends EventEmitter {
+class Pool extends Kind {
   /**
    * @param {object|string} options nodemailer's pool options and postpool's own, or a URL
    * @param {Pool} [parent] the pool this one serves an account of
@@ -96,7 +105,9 @@ class Pool extends EventEmitter {
   }
 
   nativeOptions() {
-    return engineOptions(this.options, this.mailer || { transporter: this });
+    const options = engineOptions(this.options, this.mailer || { transporter: this });
+    const { missing } = options.fallback ? {} : addon();
+    return missing ? { fallback: missing } : options;
   }
 
   /** A proxy, as a URL and as nodemailer's way through it. */
@@ -126,8 +137,10 @@ class Pool extends EventEmitter {
   /** Whether messages may be handed over as records rather than composed. */
   takesRecords() {
     const { logger, debug } = this.options;
-    // Under `debug` the log shows every line of a message; nodemailer's composer makes them here.
-    return this.start().engine === 'native' && !(logger && debug);
+    // Under `debug` the log shows every line of a message, and a `send` that somebody put around this
+    // one may look into it; nodemailer's composer makes it here.
+    const wrapped = this.send !== Pool.prototype.send;
+    return this.start().engine === 'native' && !wrapped && !(logger && debug);
   }
 
   /**
@@ -145,24 +158,17 @@ class Pool extends EventEmitter {
     return this.watch.traced(mail, callback, (_mail, done) => this.queue(mail, done));
   }
 
-  /** Queues a message of this pool, or, with the parent's ticket, of one of its accounts. */
-  queue(mail, callback, parentTicket) {
-    const ticket = this.tally.begin(mail, parentTicket);
-    const done = (err, info, connection) => {
-      this.tally.end(err);
-      if (!this.parent) {
-        this.watch.settled(ticket, err, connection);
-      }
-      callback(err, info);
-    };
-    if (!this.parent) {
-      this.watch.queued(ticket);
+  /** Queues a message of this pool, or, with the parent's job, of one of its accounts. */
+  queue(mail, callback, parentJob) {
+    const job = new Job(this, mail, callback, parentJob);
+    if (!parentJob) {
+      this.watch.queued(job);
     }
     try {
       const account = this.accounts.poolFor(mail.data?.auth);
-      return account ? account.queue(mail, done, ticket) : this.start().send(mail, done, ticket);
+      return account ? account.queue(mail, null, job) : this.start().send(job);
     } catch (err) {
-      setImmediate(() => done(err, undefined));
+      setImmediate(() => job.settle(err, undefined));
       return true;
     }
   }
@@ -326,6 +332,12 @@ function merge(given) {
   const url = given.url ? shared.parseConnectionUrl(given.url) : undefined;
   const service = given.service || url?.service;
   const options = shared.assign(false, given, url, service && (wellKnown.default || wellKnown)(service));
+  if (Array.isArray(options.hosts) && options.hosts.length) {
+    // For whatever knows one host only: nodemailer's engine, its proxies, its log.
+    const [first] = options.hosts;
+    options.host = first?.host ?? first;
+    options.port = first?.port ?? options.port;
+  }
   options.maxConnections = options.maxConnections || 5;
   options.maxMessages = options.maxMessages || 100;
   options.maxRequeues = typeof options.maxRequeues === 'number' ? options.maxRequeues : 5;

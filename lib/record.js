@@ -1,13 +1,14 @@
 'use strict';
 
 const MailComposer = require('nodemailer/lib/mail-composer');
-const { addressees, countMailboxes } = require('./record/address');
+const { addressees } = require('./record/address');
 const { GENERATED, dateNow, dateText, headerNames } = require('./record/headers');
 const { dkimOptions } = require('./record/dkim');
 const { canonicalDsn } = require('./record/dsn');
 const { Parts } = require('./record/parts');
-const { randomHex, randomId } = require('./record/random');
+const { randomHex } = require('./record/random');
 const { ComposedPath, composedPath, text } = require('./record/reason');
+const { Tokens } = require('./record/tokens');
 const { Tree } = require('./record/tree');
 
 const NAMED = [
@@ -24,6 +25,8 @@ const NAMED = [
   ['date', 'Date'],
 ];
 const MAX_RECIPIENTS = 100000;
+/** Random octets a message is given: 8 for its boundaries, 16 for its id. */
+const SEED = 24;
 const ENCODINGS = ['', 'Q', 'B'];
 const WINDOWS = ['win', 'windows', 'dos', '\r\n'];
 
@@ -33,7 +36,7 @@ const WINDOWS = ['win', 'windows', 'dos', '\r\n'];
  *
  * @param {object} mail nodemailer's MailMessage
  * @param {object} [fixed] date and random values to use, for tests
- * @returns {{json: string, parts: Array<string|Buffer>}|{reason: string}} the record, or why the
+ * @returns {{text: string, parts: Array<string|Buffer>}|{reason: string}} the record, or why the
  *   message has to be composed by nodemailer. An input nodemailer refuses gives a reason too, so
  *   that the error is nodemailer's own.
  */
@@ -43,61 +46,61 @@ function toRecord(mail, fixed) {
     const parts = new Parts(!data.disableFileAccess);
     const root = new Tree(data, parts).root();
     addMessageHeaders(mail, root.headers);
-    // the engine reads the number of recipients off the front of the record
-    const record = { recipients: 0 };
-    addIdentity(record, data, fixed);
-    addSettings(record, data);
-    addEnvelope(record, data);
-    record.dkim = dkimOptions(mail, parts);
-    record.root = plainNode(root);
-    record.recipients = countRecipients(record);
+    const settings = { dkim: dkimOptions(mail, parts) };
+    addSettings(settings, data, fixed);
+    addEnvelope(settings, data);
     if (typeof data.normalizeHeaderKey === 'function') {
-      record.names = headerNames(data.normalizeHeaderKey, fieldKeys(record.root));
+      settings.names = headerNames(data.normalizeHeaderKey, headerKeys(root));
     }
-    return { json: stringify(record), parts: parts.values };
+    const tokens = new Tokens();
+    writeNode(tokens, root);
+    const recipients = settings.envelope ? settings.envelope.to.length : tokens.recipients;
+    const date = fixed?.date ? dateText(fixed.date) : dateNow();
+    const facts = [recipients, recipientLimit(data), date, randomHex(SEED)];
+    return { text: tokens.join(settings, facts), parts: parts.values };
   } catch (err) {
     return { reason: err instanceof ComposedPath ? err.reason : 'input' };
   }
 }
 
-/** What makes this message one of its own. */
-function addIdentity(record, data, fixed) {
-  record.boundary = data.baseBoundary ? text(data.baseBoundary, 'boundary') : fixed?.boundary || randomHex(8);
-  record.id = fixed?.id || randomId();
-  record.date = fixed?.date ? dateText(fixed.date) : dateNow();
-}
-
-function addSettings(record, data) {
+/** What few messages ask for, and what tests want to be the same every time. */
+function addSettings(settings, data, fixed) {
   const encoding = (data.textEncoding || '').toString().trim().charAt(0).toUpperCase();
-  const limit = data.maxRecipients === undefined ? MAX_RECIPIENTS : data.maxRecipients || 0;
-  if (!ENCODINGS.includes(encoding) || !Number.isInteger(limit) || limit < 0) {
+  if (!ENCODINGS.includes(encoding)) {
     composedPath('option');
   }
-  record.encoding = encoding || undefined;
-  record.maxRecipients = limit;
+  settings.encoding = encoding || undefined;
+  settings.boundary = data.baseBoundary ? text(data.baseBoundary, 'boundary') : fixed?.boundary;
+  settings.id = fixed?.id;
   if (data.boundaryPrefix) {
-    record.prefix = text(data.boundaryPrefix, 'boundary');
+    settings.prefix = text(data.boundaryPrefix, 'boundary');
   }
   if (data.newline) {
-    record.newline = WINDOWS.includes(data.newline.toString().toLowerCase()) ? 'windows' : 'unix';
+    settings.newline = WINDOWS.includes(data.newline.toString().toLowerCase()) ? 'windows' : 'unix';
   }
+}
+
+/** Most recipients the message may have, 0 for any number. */
+function recipientLimit({ maxRecipients }) {
+  const limit = maxRecipients === undefined ? MAX_RECIPIENTS : maxRecipients || 0;
+  return Number.isInteger(limit) && limit >= 0 ? limit : composedPath('option');
 }
 
 /** The caller's envelope and what else goes with the commands of the transaction. */
-function addEnvelope(record, data) {
+function addEnvelope(settings, data) {
   const { envelope } = data;
   const dsn = data.dsn || envelope?.dsn;
   if (dsn) {
-    record.dsn = canonicalDsn(dsn);
+    settings.dsn = canonicalDsn(dsn);
   }
   if (data.requireTLSExtensionEnabled || envelope?.requireTLSExtensionEnabled) {
-    record.requireTls = true;
+    settings.requireTls = true;
   }
   if (envelope) {
     const size = Math.floor(Number(envelope.size) || 0);
-    record.envelope = addressees(envelope);
-    record.size = size > 0 && Number.isSafeInteger(size) ? size : undefined;
-    record.use8BitMime = !!envelope.use8BitMime;
+    settings.envelope = addressees(envelope);
+    settings.size = size > 0 && Number.isSafeInteger(size) ? size : undefined;
+    settings.use8BitMime = !!envelope.use8BitMime;
   }
 }
 
@@ -141,29 +144,24 @@ function addPriority(priority, headers) {
   }
 }
 
-function plainNode({ headers, filename, content, raw, nodes }) {
-  return { headers: headers.fields(), filename, content, raw, nodes: nodes?.map(plainNode) };
-}
-
-function countRecipients({ envelope, root }) {
-  if (envelope) {
-    return envelope.to.length;
+/** A part with its headers, its content or the parts within. */
+function writeNode(tokens, { headers, filename, content, raw, nodes }) {
+  headers.write(tokens);
+  if (filename) {
+    tokens.filename(filename);
   }
-  const fields = root.headers.filter(({ k }) => k === 'To' || k === 'Cc' || k === 'Bcc');
-  return fields.reduce((count, { a }) => count + countMailboxes(a), 0);
-}
-
-function fieldKeys({ headers, nodes = [] }) {
-  return [...headers.map((field) => field.k), ...nodes.flatMap(fieldKeys)];
-}
-
-/** JSON that UTF-8 can hold: a lone surrogate reads as U+FFFD, which it would be in the message. */
-function stringify(record) {
-  const json = JSON.stringify(record);
-  if (!/\\ud[89a-f]/.test(json)) {
-    return json;
+  if (raw) {
+    tokens.raw(raw);
+  } else if (content) {
+    tokens.content(content);
   }
-  return JSON.stringify(record, (key, value) => (typeof value === 'string' ? value.toWellFormed() : value));
+  if (nodes) {
+    tokens.nodes(nodes, (node) => writeNode(tokens, node));
+  }
+}
+
+function headerKeys({ headers, nodes = [] }) {
+  return [...headers.keys(), ...nodes.flatMap(headerKeys)];
 }
 
 module.exports = { toRecord };

@@ -1,5 +1,6 @@
 'use strict';
 
+const { AsyncResource } = require('node:async_hooks');
 const { setImmediate } = require('node:timers');
 const DKIM = require('nodemailer/lib/dkim');
 const MailComposer = require('nodemailer/lib/mail-composer');
@@ -20,14 +21,34 @@ class Sending {
   /**
    * @param {import('./transporter').Transporter} mailer
    * @param {object} mail nodemailer's MailMessage
-   * @param {(err: Error|null, info?: object) => void} done
    */
-  constructor(mailer, mail, done) {
+  constructor(mailer, mail) {
     this.mailer = mailer;
     this.mail = mail;
-    this.done = done;
+    this.signal = null;
+    this.onAbort = null;
     this.settled = false;
-    this.onAbort = () => this.finish(abortError(this.signal));
+    this.resolve = null;
+    this.reject = null;
+    this.callback = null;
+    this.resource = null;
+  }
+
+  /** A promise of what becomes of the message. */
+  promise() {
+    return new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+  }
+
+  /** Tells a callback instead. The engine calls from outside: the caller's context goes with it. */
+  tell(callback) {
+    if (typeof callback !== 'function') {
+      throw Object.assign(new TypeError('The callback must be a function'), { code: 'ERR_INVALID_ARG_TYPE' });
+    }
+    this.callback = callback;
+    this.resource = new AsyncResource('postpool.sendMail', { requireManualDestroy: true });
   }
 
   start() {
@@ -56,6 +77,7 @@ class Sending {
       return false;
     }
     this.signal = signal;
+    this.onAbort = () => this.finish(abortError(signal));
     signal.addEventListener('abort', this.onAbort, { once: true });
     if (signal.aborted) {
       setImmediate(this.onAbort);
@@ -82,7 +104,7 @@ class Sending {
       if (mailer.transporter.takesRecords?.() && !mailer._userPlugins.stream?.length) {
         const record = toRecord(mail);
         mailer.transporter.count(record.reason);
-        if (record.json && !mayExceed(record.json, allowedRecipients(mail.data))) {
+        if (record.text && !mayExceed(record.text, allowedRecipients(mail.data))) {
           mail.record = record;
           this.send();
           return;
@@ -158,9 +180,13 @@ class Sending {
     this.signal?.removeEventListener('abort', this.onAbort);
     if (err) {
       this.mail.releaseStreams();
-      this.done(err, info);
+    }
+    if (this.callback) {
+      this.resource.runInAsyncScope(this.callback, undefined, err || null, info);
+    } else if (err) {
+      this.reject(err);
     } else {
-      this.done(null, info);
+      this.resolve(info);
     }
   }
 }
@@ -183,13 +209,13 @@ function allowedRecipients({ maxRecipients }) {
  * Whether a record could name more recipients than allowed. Every one has an `@` or an entry of its
  * own in it; counting those is cheap, and only a record with too many of them is looked at closely.
  */
-function mayExceed(json, allowed) {
-  if (!allowed || json.length <= allowed) {
+function mayExceed(text, allowed) {
+  if (!allowed || text.length <= allowed) {
     return false;
   }
   const marks = /@|"address":/g;
   let count = 0;
-  while (count <= allowed && marks.test(json)) {
+  while (count <= allowed && marks.test(text)) {
     count++;
   }
   return count > allowed;

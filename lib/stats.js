@@ -27,9 +27,11 @@ function poolStats(pool) {
       rejected: Object.fromEntries(tally.rejected),
     },
     handshakes: { ...tally.handshakes },
-    limits: limits(snapshots),
+    limits: strictest(snapshots.flatMap(({ hosts }) => hosts)),
+    hosts: hostsOf(pool, snapshots),
+    rates: rates(snapshots),
     composed: { native, nodemailer: Object.fromEntries(composed) },
-    latency: latency(snapshotOf(pool)),
+    latency: latency(snapshots),
   };
 }
 
@@ -40,24 +42,40 @@ function snapshotOf({ _backend, options, parent }) {
     return null;
   }
   const account = parent ? { account: options.auth?.user } : undefined;
-  const connections = snapshot.connections.map((connection) => describe(connection, options, account));
+  const connections = snapshot.connections.map((connection) => describe(connection, _backend.hosts, account));
   return { ...snapshot, connections };
 }
 
-function describe({ id, state, age, messages, bytes, tls, resumed }, { host }, account) {
+function describe({ id, host: number, state, age, messages, bytes, tls, resumed }, hosts, account) {
   const secured = tls ? { tls, resumed } : undefined;
-  return { id, state, host: String(host || 'localhost'), age, messages, bytes, ...secured, ...account };
+  return { id, state, ...hosts[number], age, messages, bytes, ...secured, ...account };
+}
+
+/** Each host as the pool and its accounts see it. */
+function hostsOf({ _backend }, snapshots) {
+  return (_backend?.hosts ?? []).map((place, number) => {
+    const views = snapshots.map(({ hosts }) => hosts[number]);
+    return { ...place, avoided: views.some(({ avoided }) => avoided), limits: strictest(views) };
+  });
 }
 
 /** What servers have shown, the strictest where several did. */
-function limits(snapshots) {
+function strictest(views) {
   const known = {};
-  for (const [name, value] of snapshots.flatMap(({ learned = {} }) => Object.entries(learned))) {
+  for (const [name, value] of views.flatMap(({ learned }) => Object.entries(learned))) {
     if (value !== null) {
       known[name] = Math.min(known[name] ?? Infinity, value);
     }
   }
   return known;
+}
+
+const RATES = { rate: 'rateLimit', recipients: 'maxRecipientsPerSecond', bytes: 'maxBytesPerSecond' };
+
+/** What is used of the limits on the rate, which accounts share. */
+function rates([snapshot]) {
+  const set = Object.entries(RATES).filter(([name]) => snapshot?.limiter[name]);
+  return Object.fromEntries(set.map(([name, option]) => [option, snapshot.limiter[name]]));
 }
 
 /** Lanes of the same name together. */
@@ -75,8 +93,8 @@ function lanes(snapshots) {
 const STEPS = ['wait', 'connect', 'envelope', 'data'];
 const PERCENTILES = ['count', 'p50', 'p95', 'p99', 'max'];
 
-/** Of the pool's own connections; those of accounts are not in it. */
-function latency(snapshot) {
+/** Accounts enter what they see into the same books, so that any snapshot has it all. */
+function latency([snapshot]) {
   const figures = (step) => PERCENTILES.map((name) => [name, snapshot?.latency?.[step]?.[name] ?? 0]);
   return Object.fromEntries(STEPS.map((step) => [step, Object.fromEntries(figures(step))]));
 }

@@ -1,7 +1,5 @@
 'use strict';
 
-const { performance } = require('node:perf_hooks');
-
 /** What became of a pool's messages, counted on the JavaScript thread whichever engine sends them. */
 class Tally {
   constructor() {
@@ -16,16 +14,6 @@ class Tally {
     this.ranOut = false;
     this.rejected = new Map();
     this.handshakes = { full: 0, resumed: 0 };
-  }
-
-  /** A message is handed over; gives its number, its lane and the time, unless a parent did. */
-  begin({ data }, parentTicket) {
-    this.pending++;
-    if (parentTicket) {
-      return parentTicket;
-    }
-    const lane = data?.lane === undefined ? undefined : String(data.lane);
-    return { id: ++this.lastId, lane, started: performance.now() };
   }
 
   /** A message was sent, or failed with `err`. */

@@ -27,6 +27,12 @@ const EXCLUSIONS = new Set(
     .map((name) => `!${name}`),
 );
 
+/** What nobody has changed. Bun's and Deno's list is not the one among their constants. */
+const BUILT_IN_CIPHERS =
+  process.versions.bun || process.versions.deno
+    ? tls.DEFAULT_CIPHERS
+    : (crypto.constants.defaultCoreCipherList ?? tls.DEFAULT_CIPHERS);
+
 const CURVES = new Set(['prime256v1', 'secp384r1', 'secp521r1']);
 
 /** Options that are read here. */
@@ -39,6 +45,8 @@ const READ = new Set([
 const WITHOUT_EFFECT = new Set([
   ...['honorCipherOrder', 'sessionTimeout', 'ticketKeys', 'requestCert', 'sessionIdContext'],
   ...['handshakeTimeout', 'minDHSize', 'requestOCSP'],
+  // nodemailer's own options in the wrong place, and a misspelt one: Node's TLS knows none of them.
+  ...['secure', 'secureConnection', 'ignoreTLS', 'requireTLS', 'opportunisticTLS', 'rejectUnauthorize'],
 ]);
 
 /** `secureOptions` that forbid what the engine does not do anyway. */
@@ -157,12 +165,7 @@ function protocol(wanted) {
 
 /** Node's default list where it was changed, by `--tls-cipher-list` or by assignment. */
 function changedDefaultCiphers() {
-  // Bun's list is not the one among its constants, though nobody changed it.
-  if (process.versions.bun) {
-    return undefined;
-  }
-  const { defaultCoreCipherList = tls.DEFAULT_CIPHERS } = crypto.constants;
-  return tls.DEFAULT_CIPHERS === defaultCoreCipherList ? undefined : tls.DEFAULT_CIPHERS;
+  return tls.DEFAULT_CIPHERS === BUILT_IN_CIPHERS ? undefined : tls.DEFAULT_CIPHERS;
 }
 
 function version(name, option) {

@@ -1,9 +1,7 @@
 'use strict';
 
-const { AsyncResource } = require('node:async_hooks');
 const Mail = require('nodemailer/lib/mailer');
 const MailMessage = require('nodemailer/lib/mailer/mail-message');
-const shared = require('nodemailer/lib/shared');
 const { Sending } = require('./sending');
 
 const BaseMail = Mail.default || Mail;
@@ -74,19 +72,13 @@ class Transporter extends BaseMail {
    * @returns {Promise<object>|undefined} a promise if there is no callback
    */
   sendMail(data, callback = null) {
-    let promise;
-    // The engine calls back from outside: the caller's asynchronous context goes with the callback.
-    let done = callback && AsyncResource.bind(callback);
-    if (!done) {
-      promise = new Promise((resolve, reject) => {
-        done = shared.callbackPromise(resolve, reject);
-      });
-    }
     if (typeof this.getSocket === 'function') {
       this.transporter.getSocket = this.getSocket;
       this.getSocket = false;
     }
-    new Sending(this, new Message(this, data), done).start();
+    const sending = new Sending(this, new Message(this, data));
+    const promise = callback ? sending.tell(callback) : sending.promise();
+    sending.start();
     return promise;
   }
 }

@@ -12,6 +12,7 @@ const { requireRust } = require('./support/rust');
 const { runSteps } = require('./support/steps');
 
 const PLUGINS = path.join(ROOT, '__test__', 'plugins');
+const RUNTIMES = path.join(ROOT, '__test__', 'runtimes');
 const TYPE_TESTS = '__test__/types/tsconfig.json';
 
 const cargo = (...args) => run('cargo', args);
@@ -20,6 +21,15 @@ const node = (name, ...args) => run(process.execPath, [packageBin(name), ...args
 async function debian() {
   const reason = await ensureDebianPackages();
   return reason && { skip: `${reason}: what needs them is left out` };
+}
+
+async function runtimes() {
+  await ensurePackages(RUNTIMES);
+  // Node's packages bring its C++ headers, a quarter of the whole.
+  const nodes = fs.readdirSync(path.join(RUNTIMES, 'node_modules')).filter((name) => /^node\d+$/.test(name));
+  for (const name of nodes) {
+    fs.rmSync(path.join(RUNTIMES, 'node_modules', name, 'include'), { recursive: true, force: true });
+  }
 }
 
 function types() {
@@ -48,8 +58,9 @@ const STEPS = [
     run: () => node('prettier', '--check', '--log-level', 'warn', '.'),
   },
   { name: 'types', needs: ['packages'], run: types },
-  // Two of Jest's files use these packages at once, so they are installed before it starts.
+  // Several of Jest's files use these packages at once, so they are installed before it starts.
   { name: 'plugin-packages', needs: ['packages'], run: () => ensurePackages(PLUGINS) },
+  { name: 'runtime-packages', needs: ['packages'], run: runtimes },
   { name: 'jest', needs: ['packages', 'addon'], run: () => node('jest') },
 ];
 

@@ -161,6 +161,7 @@ struct Inner {
     timeout: Option<&'static str>,
     system: Option<SystemError>,
     refusals: Vec<Refusal>,
+    accepted: Vec<String>,
     causes: Vec<Error>,
     /// The connection cannot be used any more.
     fatal: bool,
@@ -180,6 +181,7 @@ impl Error {
             timeout: None,
             system: None,
             refusals: Vec::new(),
+            accepted: Vec::new(),
             causes: Vec::new(),
             fatal: false,
             tls_incompatible: false,
@@ -237,6 +239,13 @@ impl Error {
     #[must_use]
     pub fn refusals(mut self, refusals: Vec<Refusal>) -> Self {
         self.0.refusals = refusals;
+        self
+    }
+
+    /// Adds the recipients of a part of the message that was taken.
+    #[must_use]
+    pub fn accepted(mut self, recipients: Vec<String>) -> Self {
+        self.0.accepted = recipients;
         self
     }
 
@@ -348,6 +357,11 @@ impl Error {
     /// The refused recipients.
     pub fn refused(&self) -> &[Refusal] {
         &self.0.refusals
+    }
+
+    /// Recipients of a part of the message that was taken.
+    pub fn taken_for(&self) -> &[String] {
+        &self.0.accepted
     }
 
     /// The failures this one sums up; in JavaScript an `AggregateError` and its `errors`.

@@ -4,7 +4,7 @@
 //! know the room that made it.
 
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 
@@ -58,12 +58,53 @@ pub enum Body {
     Whole(Bytes),
     /// Pulled chunk by chunk, once.
     Chunks(Box<dyn ChunkSource>),
+    /// Composed where it is needed, once.
+    Composed(Box<dyn Composer>),
+}
+
+impl Body {
+    /// Appends the next octets, whatever kind of body it is; `None` after the last.
+    pub fn poll_octets(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) -> Poll<Option<Result<()>>> {
+        let chunk = match self {
+            Self::Whole(bytes) if bytes.is_empty() => None,
+            Self::Whole(bytes) => Some(std::mem::take(bytes)),
+            Self::Chunks(source) => ready!(source.poll_chunk(cx)).transpose()?,
+            Self::Composed(composer) => return composer.poll_compose(cx, out).map_ok(drop),
+        };
+        Poll::Ready(chunk.map(|chunk| {
+            out.extend_from_slice(&chunk);
+            Ok(())
+        }))
+    }
 }
 
 /// A body that is made while it is sent: a file, or a stream of the caller's.
 pub trait ChunkSource: Send + std::fmt::Debug {
     /// The next chunk, `None` after the last. Call again only after it was ready.
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes>>>;
+}
+
+/// A body that is composed while it is sent, into the buffer it is sent from.
+pub trait Composer: Send + std::fmt::Debug {
+    /// Octets of the whole body, where that is known before it is composed.
+    fn size(&self) -> Option<u64>;
+
+    /// Whether it holds octets above 127, as far as that is known before it is composed.
+    fn is_eight_bit(&self) -> bool;
+
+    /// Appends the next octets, some ten thousand at a time, and says what is known of them; `None`
+    /// after the last. Call again only after it was ready.
+    fn poll_compose(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) -> Poll<Option<Result<Lines>>>;
+}
+
+/// What is known of the lines in a stretch of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lines {
+    /// Nothing.
+    Any,
+    /// CR and LF stand together, the stretch does not end between them, and no line begins with a
+    /// dot: nothing has to be looked at before it travels.
+    Plain,
 }
 
 /// A message in the queue. It is prepared when a connection is about to take it, and once more

@@ -298,7 +298,7 @@ async fn generations_never_mix() {
     for _ in 0..20 {
         assert!(client.settled().await.1.is_ok());
     }
-    client.pool().rotate(Arc::new(named("new.test")));
+    client.pool().rotate(vec![Arc::new(named("new.test"))]);
     client.submit(50..100);
     client.settle(80).await;
     let rotated_before = |id: u64| id < 50;
@@ -321,6 +321,21 @@ async fn a_rate_limit_holds_while_connections_break() {
     assert!(all_sent(&client.settle(20).await));
     assert!(started.elapsed() >= Duration::from_millis(800), "{:?}", started.elapsed());
     assert_eq!(sink.stats().messages, 20);
+}
+
+#[tokio::test]
+async fn of_two_hosts_the_one_that_breaks_harms_no_message() {
+    for action in [Action::Rst, Action::Fin, Action::Reply("421 4.3.0 not today".into())] {
+        let script = vec![Rule::new(Step::Greeting, action)];
+        let (broken, first) = server(Config { script, ..Config::default() }).await;
+        let (sink, second) = server(Config::default()).await;
+        let options = PoolOptions { max_messages: 10, max_requeues: Some(0), ..PoolOptions::default() };
+        let mut client = Client::with_hosts(options, vec![first, second]);
+        client.submit(0..100);
+        assert!(all_sent(&client.settle(100).await));
+        assert_eq!(sorted(delivered(&sink)), (0..100).collect::<Vec<_>>());
+        assert!(broken.stats().connections > 0);
+    }
 }
 
 #[tokio::test]

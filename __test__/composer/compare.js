@@ -37,7 +37,7 @@ async function theirs(data, mailer) {
 /** Composes natively; `{ reason }` when the message is left to nodemailer. */
 function ours(data, mailer, id) {
   const record = toRecord(new MailMessage(mailer, data), { date: DATE, boundary: BOUNDARY, id });
-  return record.reason ? record : compose(record.json, record.parts);
+  return record.reason ? record : compose(record.text, record.parts);
 }
 
 function difference(expected, actual) {

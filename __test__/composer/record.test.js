@@ -10,7 +10,7 @@ const { compare, ours } = require('./compare');
 
 const MAILER = { options: {}, _defaults: {} };
 const record = (data, mailer = MAILER) => toRecord(new MailMessage(mailer, data));
-const raw = ({ json, parts }) => compose(json, parts).raw.toString();
+const raw = ({ text, parts }) => compose(text, parts).raw.toString();
 
 function frozen(value) {
   if (value && typeof value === 'object' && !Buffer.isBuffer(value)) {
@@ -41,8 +41,8 @@ describe('a record', () => {
 
   test('carries large strings and buffers beside it', () => {
     const content = Buffer.alloc(1e6);
-    const { json, parts } = record({ text: 'x'.repeat(5000), attachments: [{ content }] });
-    expect(json.length).toBeLessThan(1500);
+    const { text, parts } = record({ text: 'x'.repeat(5000), attachments: [{ content }] });
+    expect(text.length).toBeLessThan(1000);
     expect(parts).toEqual(['x'.repeat(5000), content]);
   });
 
@@ -91,7 +91,7 @@ describe('hostile addresses', () => {
 });
 
 describe('what goes with the transaction', () => {
-  const facts = (data) => JSON.parse(record({ to: 'a@b.example', ...data }).json);
+  const facts = (data) => JSON.parse(record({ to: 'a@b.example', ...data }).text.split('\0')[0]);
 
   test('comes from the envelope and the message', () => {
     const envelope = { from: 'a@B.example', to: 'c@d.example', size: 10.5, use8BitMime: true };
@@ -127,12 +127,12 @@ describe('what goes with the transaction', () => {
     [{ to: 'undisclosed-recipients:;' }, 0],
     [{ to: 'a@b.example', envelope: { from: 'x@y.example', to: ['c@d.example', 'e@f.example'] } }, 2],
   ])('of %j has a number of recipients', (data, count) => {
-    expect(record(data).json).toMatch(new RegExp(`^{"recipients":${count},`));
+    expect(record(data).text.split('\0')[1]).toBe(String(count));
   });
 
   test('is refused over maxRecipients', () => {
-    const { json, parts } = record({ maxRecipients: 1, to: ['a@b.example', 'c@d.example'] });
-    expect(() => compose(json, parts)).toThrow(
+    const { text, parts } = record({ maxRecipients: 1, to: ['a@b.example', 'c@d.example'] });
+    expect(() => compose(text, parts)).toThrow(
       'Message has 2 recipients, which is over the 1 allowed by maxRecipients',
     );
   });
@@ -190,8 +190,8 @@ describe('DKIM', () => {
     'not a key',
     crypto.generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey,
   ])('key %p fails the message before it is sent', (key) => {
-    const { json, parts } = signed(key);
-    expect(() => compose(json, parts)).toThrow(/^DKIM key s\._domainkey\.b\.example cannot sign: /);
+    const { text, parts } = signed(key);
+    expect(() => compose(text, parts)).toThrow(/^DKIM key s\._domainkey\.b\.example cannot sign: /);
   });
 
   test('a key shorter than the engine signs with is left to nodemailer', () => {

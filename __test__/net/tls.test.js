@@ -109,6 +109,7 @@ describe('TLS options', () => {
     [{ ALPNProtocols: ['smtp', Buffer.from('x')] }, { alpn: [Buffer.from('smtp'), Buffer.from('x')] }],
     [{ secureOptions: crypto.constants.SSL_OP_NO_SSLv3 | crypto.constants.SSL_OP_NO_TLSv1 }, {}],
     [{ requestCert: true, honorCipherOrder: true, lookup: undefined }, {}],
+    [{ requireTLS: true, ignoreTLS: false, secureConnection: true, rejectUnauthorize: false }, {}],
   ])('%j is honoured', (wanted, expected) => {
     expect(native({ tls: wanted })).toMatchObject({ rejectUnauthorized: true, ...expected });
   });

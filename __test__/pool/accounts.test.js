@@ -1,5 +1,6 @@
 'use strict';
 
+const { performance } = require('node:perf_hooks');
 const { after } = require('../support/servers');
 const { MESSAGE, start, sendMany, until } = require('../support/pool');
 
@@ -73,6 +74,24 @@ test('drain, isIdle, stats and the events include the accounts', async () => {
   expect(await Promise.all(sends)).toEqual(['sent', 'sent', 'sent']);
   expect(seen).toEqual(['anna', 1, 2, 3]);
   expect(transporter.stats().totals.sent).toBe(3);
+});
+
+test('rateLimit holds for all accounts together, and they take turns', async () => {
+  const { transporter } = await start(open, { auth: OWN, rateLimit: 4, rateDelta: 300 });
+  const order = [];
+  const began = performance.now();
+  const sends = ['anna', 'bert', undefined].flatMap((user) => {
+    const auth = user && { user, pass: 'x' };
+    const sent = sendMany(transporter, user === 'anna' ? 12 : 2, { auth });
+    return sent.map((each) => each.then(() => order.push(user)));
+  });
+  await Promise.all(sends);
+  expect(performance.now() - began).toBeGreaterThanOrEqual(900);
+  expect(order.lastIndexOf('bert')).toBeLessThan(12);
+  expect(order.lastIndexOf(undefined)).toBeLessThan(12);
+  const { rates, latency } = transporter.stats();
+  expect(rates.rateLimit.limit).toBe(4);
+  expect(latency.data.count).toBe(16);
 });
 
 test("an account's pool goes when its last connection has gone", async () => {

@@ -134,6 +134,7 @@ test('stats shows connections, lanes, totals and the paths messages took', async
   expect(stats.connections).toEqual([
     {
       id: 1,
+      port: expect.any(Number),
       state: 'idle',
       host: '127.0.0.1',
       age: expect.any(Number),

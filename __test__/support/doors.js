@@ -3,7 +3,8 @@
 /**
  * The doors `postpool/lib/*`: one file for each module that nodemailer offers under
  * `nodemailer/lib/*`, with its types for both module systems. Node allows no export that leaves its
- * package, so the files must exist; they hold nothing of their own. Running this writes them anew.
+ * package, so the files must exist; they hold nothing of their own but the look at where the name
+ * `nodemailer` leads. Running this writes them anew.
  */
 
 const fs = require('node:fs');
@@ -30,11 +31,12 @@ function declarations(name) {
 /** What a door's files must contain. */
 function render(name) {
   const target = `nodemailer/lib/${name}`;
+  const up = '../'.repeat(name.split('/').length);
   const types = [`export * from '${target}';`];
   if (/^export default|^export \{.*\bdefault\b/m.test(declarations(name)))
     types.push(`export { default } from '${target}';`);
   return {
-    [`${name}.js`]: `'use strict';\n\nmodule.exports = require('${target}');\n`,
+    [`${name}.js`]: `'use strict';\n\nrequire('${up}upstream');\nmodule.exports = require('${target}');\n`,
     [`${name}.d.ts`]: `${types.join('\n')}\n`,
     [`${name}.d.mts`]: `${types.join('\n')}\n`,
   };

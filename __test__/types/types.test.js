@@ -33,13 +33,14 @@ const fine = { code: 0, said: '' };
 const folders = [];
 afterAll(() => folders.forEach((folder) => fs.rmSync(folder, { recursive: true })));
 
-/** A project of its own in which `nodemailer` is postpool. */
-function application(options) {
+/** A project of its own in which `nodemailer` is postpool, or has the types of `@types/nodemailer`. */
+function application(options, { file = 'application.ts', types } = {}) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'postpool-types-'));
   folders.push(folder);
-  fs.mkdirSync(path.join(folder, 'node_modules'));
-  fs.symlinkSync(root, path.join(folder, 'node_modules/nodemailer'), 'junction');
-  fs.copyFileSync(path.join(__dirname, 'alias/application.ts'), path.join(folder, 'application.ts'));
+  const place = path.join(folder, 'node_modules', types ? '@types/nodemailer' : 'nodemailer');
+  fs.mkdirSync(path.dirname(place), { recursive: true });
+  fs.symlinkSync(types ?? root, place, 'junction');
+  fs.copyFileSync(path.join(__dirname, 'alias', file), path.join(folder, file));
   const { compilerOptions } = JSON.parse(fs.readFileSync(path.join(__dirname, 'tsconfig.json'), 'utf8'));
   const typeRoots = [path.join(root, 'node_modules/@types')];
   const config = { compilerOptions: { ...compilerOptions, typeRoots, ...options }, include: ['*.ts'] };
@@ -59,6 +60,20 @@ test.each([
   'an application of nodemailer compiles with postpool in its place, resolved by %s',
   async (name, options) => {
     expect(await run(bin('typescript', 'tsc'), ['-p', application(options)], root)).toEqual(fine);
+  },
+  120000,
+);
+
+const classic = path.join(root, '__test__/runtimes/node_modules/@types/nodemailer');
+const installed = fs.existsSync(classic);
+(installed ? test : test.skip)(
+  `an application of @types/nodemailer 8 compiles unchanged${installed ? '' : ' (`npm test` installs them)'}`,
+  async () => {
+    const options = { exactOptionalPropertyTypes: false, skipLibCheck: true };
+    const [before, after] = [{ types: classic }, {}].map((from) =>
+      run(bin('typescript', 'tsc'), ['-p', application(options, { file: 'classic.ts', ...from })], root),
+    );
+    expect([await before, await after]).toEqual([fine, fine]);
   },
   120000,
 );

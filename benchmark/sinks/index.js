@@ -11,10 +11,11 @@ const KINDS = {
  * Starts a server that takes mail and throws it away, in a process and on a port of its own.
  *
  * @returns {Promise<{
+ *   pid: number,
  *   transport: object,
- *   counters: () => Promise<{ messages: number, bytes?: number }>,
+ *   counters: () => Promise<{ messages: number, bytes?: number, recipients?: number }>,
  *   stop: () => Promise<void>,
- * }>} transport options that reach it; what it has taken so far, in octets where it counts them
+ * }>} its process; transport options that reach it; what it has taken so far, as far as it counts
  */
 function startSink({ kind, ...options }) {
   return KINDS[kind]()(options);

@@ -19,6 +19,7 @@ async function startKit({ refuse, ...options }) {
   });
   const secured = options.tls || options.starttls;
   return {
+    pid: sink.pid,
     transport: {
       host: '127.0.0.1',
       port: sink.port,

@@ -12,6 +12,7 @@ async function startSmtpServer() {
   const child = fork(__filename, ['serve']);
   const [{ port }] = await once(child, 'message');
   return {
+    pid: child.pid,
     transport: { host: '127.0.0.1', port, ignoreTLS: true },
     async counters() {
       child.send('counters');

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use postpool::mail::{Body, ChunkSource, Message};
+use postpool::mail::{ChunkSource, Message};
 use postpool::message::{FileOpener, Part, Recorded};
 use serde_json::{Value, json};
 
@@ -31,17 +31,13 @@ impl ChunkSource for Chunks {
 pub fn compose(root: Value, parts: Vec<Part>, file: &[u8]) -> Vec<u8> {
     let record = json!({ "boundary": "b", "date": "d", "id": "i", "root": root }).to_string();
     let message = Recorded::new(record, parts, Arc::new(OneFile(file.to_vec())));
-    match message.prepare().expect("a record that is well formed").body {
-        Body::Whole(bytes) => bytes.to_vec(),
-        Body::Chunks(mut chunks) => {
-            let mut out = Vec::new();
-            let mut cx = Context::from_waker(Waker::noop());
-            while let Poll::Ready(Some(chunk)) = chunks.poll_chunk(&mut cx) {
-                out.extend_from_slice(&chunk.expect("a file that can be read"));
-            }
-            out
-        }
+    let mut body = message.prepare().expect("a record that is well formed").body;
+    let mut out = Vec::new();
+    let mut cx = Context::from_waker(Waker::noop());
+    while let Poll::Ready(Some(stretch)) = body.poll_octets(&mut cx, &mut out) {
+        stretch.expect("a file that can be read");
     }
+    out
 }
 
 /// Fails if the headers hold a line that is neither a header the target set nor a folded one.

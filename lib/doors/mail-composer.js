@@ -1,3 +1,4 @@
 'use strict';
 
+require('../upstream');
 module.exports = require('nodemailer/lib/mail-composer');

@@ -105,7 +105,16 @@ function addressees(envelope) {
 function countMailboxes(entries) {
   let count = 0;
   for (const { list, group } of entries) {
-    count += list ? list.replace(/"[^"]*"/g, '').split('@').length - 1 : group ? group.length : 1;
+    count += list ? countInList(list) : group ? group.length : 1;
+  }
+  return count;
+}
+
+function countInList(list) {
+  const bare = list.includes('"') ? list.replace(/"[^"]*"/g, '') : list;
+  let count = 0;
+  for (let at = bare.indexOf('@'); at >= 0; at = bare.indexOf('@', at + 1)) {
+    count++;
   }
   return count;
 }

@@ -2,11 +2,12 @@
 
 const MimeNode = require('nodemailer/lib/mime-node');
 const { parseHeaderValue } = require('nodemailer/lib/mime-funcs');
-const { addressEntries } = require('./address');
+const { addressEntries, countMailboxes } = require('./address');
 const { composedPath } = require('./reason');
 
 const normalizer = new MimeNode();
 const ADDRESSES = new Set(['From', 'Sender', 'To', 'Cc', 'Bcc', 'Reply-To']);
+const RECIPIENTS = new Set(['To', 'Cc', 'Bcc']);
 /** Headers the engine looks up: their values must be plain text. */
 const CONSULTED = new Set([
   'Content-Type',
@@ -83,63 +84,76 @@ class Headers {
     return this.list.find((header) => header.key === key)?.value;
   }
 
-  /** The record's fields, without those that come to nothing. */
-  fields() {
-    const fields = [];
+  keys() {
+    return this.list.map(({ key }) => key);
+  }
+
+  /** Writes them to a record, without those that come to nothing. */
+  write(tokens) {
     for (const { key, value } of this.list) {
-      const field = toField(key, value);
-      if (field) {
-        fields.push(field);
-      }
+      writeHeader(tokens, key, value);
     }
-    return fields;
   }
 }
 
 /** Marks a header whose value the engine generates. */
 const GENERATED = { generated: true };
 
-function toField(key, value) {
+function writeHeader(tokens, key, value) {
   if (value === GENERATED) {
-    return { k: key, gen: true };
+    tokens.generated(key);
+  } else if (ADDRESSES.has(key)) {
+    writeAddresses(tokens, key, addressEntries(value));
+  } else if (key === 'References') {
+    tokens.field({ k: key, ids: [].concat(value || '').map(plain) });
+  } else if (key === 'Date') {
+    tokens.header(key, dateText(value));
+  } else if (value && typeof value === 'object') {
+    writeObject(tokens, key, CONSULTED.has(key) ? composedPath('header') : value);
+  } else if (key === 'Content-Type' || key === 'Content-Disposition') {
+    writeStructured(tokens, key, value);
+  } else {
+    tokens.header(key, plain(value));
   }
-  if (ADDRESSES.has(key)) {
-    return { k: key, a: addressEntries(value) };
+}
+
+function writeAddresses(tokens, key, entries) {
+  if (RECIPIENTS.has(key)) {
+    tokens.recipients += countMailboxes(entries);
   }
-  if (key === 'References') {
-    return { k: key, ids: [].concat(value || '').map(plain) };
+  if (entries.length === 1 && entries[0].list) {
+    tokens.addresses(key, entries[0].list);
+  } else {
+    tokens.field({ k: key, a: entries });
   }
-  if (key === 'Date') {
-    return { k: key, v: dateText(value) };
-  }
-  if (value && typeof value === 'object') {
-    return CONSULTED.has(key) ? composedPath('header') : objectField(key, value);
-  }
-  if (key === 'Content-Type' || key === 'Content-Disposition') {
-    return structuredField(key, value);
-  }
-  return { k: key, v: plain(value) };
 }
 
 /** A value with plain parameters, if any, which the engine reads itself. */
 const SIMPLE_VALUE = /^[\w.+-]+(?:\/[\w.+-]+)?(?:; [a-z][a-z-]*=[\w.+-]+)*$/;
 
-function structuredField(key, value) {
+function writeStructured(tokens, key, value) {
   if (typeof value !== 'string') {
     // nothing to parse in it, though it counts as text where the type is looked up
-    return { k: key, v: plain(value), s: { value: '', params: [] } };
+    tokens.field({ k: key, v: plain(value), s: { value: '', params: [] } });
+  } else if (SIMPLE_VALUE.test(value)) {
+    tokens.header(key, value);
+  } else {
+    tokens.field({ k: key, v: value, s: structured(value) });
   }
-  return SIMPLE_VALUE.test(value) ? { k: key, v: value } : { k: key, v: value, s: structured(value) };
 }
 
 /** A header given as `{ value, prepared, foldLines }`. */
-function objectField(key, value) {
+function writeObject(tokens, key, value) {
   const content = plain(value.value);
-  if (!content.trim()) {
-    return null;
-  }
   const own = (name) => Object.hasOwn(value, name) && value[name];
-  return own('prepared') ? { k: key, v: content, prepared: !!own('foldLines') } : { k: key, v: content };
+  if (!content.trim()) {
+    return;
+  }
+  if (own('prepared')) {
+    tokens.field({ k: key, v: content, prepared: !!own('foldLines') });
+  } else {
+    tokens.header(key, content);
+  }
 }
 
 function plain(value) {

@@ -2,24 +2,21 @@
 
 const crypto = require('node:crypto');
 
-const SIZE = 8192;
-let pool = null;
-let used = SIZE;
+const OCTETS = 8192;
+let pool = '';
+let used = 0;
 
 /** Random octets in hexadecimal. A call of its own for every message costs more than its text. */
 function randomHex(octets) {
-  if (used + octets > SIZE) {
-    pool = crypto.randomBytes(SIZE);
+  const end = used + octets * 2;
+  if (end > pool.length) {
+    pool = crypto.randomBytes(OCTETS).toString('hex');
     used = 0;
+    return randomHex(octets);
   }
-  used += octets;
-  return pool.toString('hex', used - octets, used);
+  const hex = pool.slice(used, end);
+  used = end;
+  return hex;
 }
 
-/** Left part of a generated message id. */
-function randomId() {
-  const hex = randomHex(16);
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
-}
-
-module.exports = { randomHex, randomId };
+module.exports = { randomHex };

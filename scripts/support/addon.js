@@ -70,4 +70,4 @@ async function ensureAddon() {
   await buildAddon('release');
 }
 
-module.exports = { buildAddon, ensureAddon, whyBuild };
+module.exports = { buildAddon, ensureAddon, findAddon, whyBuild };

@@ -1,13 +1,14 @@
 //! The class JavaScript sees: one pool.
 
 #![allow(unreachable_pub, private_interfaces, reason = "the macro exports what is public, to JavaScript")]
+#![allow(clippy::use_self, reason = "the macro repeats argument types where there is no `Self`")]
 
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use napi::Env;
-use napi::bindgen_prelude::{Buffer, Either, Function, Utf16String};
+use napi::bindgen_prelude::{Buffer, ClassInstance, Either, Function};
 use napi_derive::napi;
 use serde::Deserialize;
 
@@ -18,6 +19,7 @@ use super::files::Files;
 use super::options::{Options, ResizeInput, TlsInput};
 use super::runtime::runtime;
 use super::streamed::{Streamed, Streams, stream_error};
+use super::text::Text;
 use crate::error::{Code, Error, SystemError};
 use crate::mail::{Dsn, Envelope, Message};
 use crate::message::Recorded;
@@ -65,7 +67,8 @@ struct DsnInput {
 
 #[napi]
 impl Engine {
-    /// Starts a pool. `callback` gets a JSON array of events.
+    /// Starts a pool. `callback` gets a JSON array of events. It shares the limits on the rate with
+    /// the pool `beside`, which it serves an account of.
     #[napi(constructor, catch_unwind)]
     pub fn new(
         env: Env,
@@ -73,13 +76,18 @@ impl Engine {
         tls: TlsInput,
         proxy_tls: Option<TlsInput>,
         callback: Function<'_, String, ()>,
+        beside: Option<ClassInstance<'_, Engine>>,
     ) -> napi::Result<Self> {
         let options = Options::parse(&options).map_err(thrown)?;
-        let settings = options.settings(&tls, proxy_tls.as_ref()).map_err(thrown)?;
+        let hosts = options.hosts(&tls, proxy_tls.as_ref()).map_err(thrown)?;
         let outbox = Outbox::new(&callback)?;
         let runtime = runtime().map_err(|error| napi::Error::from_reason(error.to_string()))?;
         let _entered = runtime.enter();
-        let pool = Pool::start(options.pool_options(), Arc::new(settings), outbox.clone());
+        let bounds = options.pool_options();
+        let pool = match beside {
+            Some(other) => other.pool.start_beside(bounds, hosts, outbox.clone()),
+            None => Pool::start(bounds, hosts, outbox.clone()),
+        };
         // A worker thread that ends takes its pools with it.
         let abandoned = pool.clone();
         env.add_env_cleanup_hook((), move |()| abandoned.abandon())?;
@@ -93,7 +101,7 @@ impl Engine {
         &self,
         id: i64,
         record: String,
-        parts: Vec<Either<Utf16String, Buffer>>,
+        parts: Vec<Either<Text, Buffer>>,
         lane: Option<String>,
         timeout: Option<i64>,
     ) {
@@ -199,8 +207,8 @@ impl Engine {
     /// Starts a new generation of connections.
     #[napi(catch_unwind)]
     pub fn rotate(&self, options: String, tls: TlsInput, proxy_tls: Option<TlsInput>) -> napi::Result<()> {
-        let settings = Options::parse(&options).and_then(|o| o.settings(&tls, proxy_tls.as_ref()));
-        self.pool.rotate(Arc::new(settings.map_err(thrown)?));
+        let hosts = Options::parse(&options).and_then(|o| o.hosts(&tls, proxy_tls.as_ref()));
+        self.pool.rotate(hosts.map_err(thrown)?);
         Ok(())
     }
 

@@ -180,7 +180,9 @@ fn event(event: PoolEvent) -> serde_json::Value {
         PoolEvent::Assigned { id, connection, messages } => {
             json!({ "k": "assigned", "id": id, "c": connection, "n": messages })
         }
-        PoolEvent::Created(connection) => json!({ "k": "created", "c": connection }),
+        PoolEvent::Created { connection, target } => {
+            json!({ "k": "created", "c": connection, "h": target })
+        }
         PoolEvent::Ready(connection, details) => {
             json!({ "k": "ready", "c": connection, "d": ready(&details) })
         }
@@ -189,7 +191,9 @@ fn event(event: PoolEvent) -> serde_json::Value {
             "e": error.as_ref().map(failure),
         }),
         PoolEvent::Empty => json!({ "k": "empty" }),
-        PoolEvent::LimitLearned { kind, value } => json!({ "k": "limit", "kind": kind, "value": value }),
+        PoolEvent::LimitLearned { target, kind, value } => {
+            json!({ "k": "limit", "h": target, "kind": kind, "value": value })
+        }
         PoolEvent::TokenWanted(connection, renew) => json!({ "k": "token", "c": connection, "renew": renew }),
         PoolEvent::CustomAuth(connection, auth) => json!({
             "k": "auth", "c": connection, "method": auth.method, "extensions": auth.extensions,
@@ -203,7 +207,6 @@ fn event(event: PoolEvent) -> serde_json::Value {
         }),
         PoolEvent::Ended => json!({ "k": "ended" }),
         PoolEvent::Stats(..) => serde_json::Value::Null,
-        PoolEvent::TlsIncompatible(error) => json!({ "k": "tlsIncompatible", "e": failure(&error) }),
         PoolEvent::Crashed(error) => json!({ "k": "crashed", "e": failure(&error) }),
     }
 }
@@ -242,6 +245,7 @@ pub(super) fn failure(error: &Error) -> serde_json::Value {
     set("enhancedCode", error.enhanced_code().map(Into::into));
     set("timeoutType", error.timeout_kind().map(Into::into));
     set("refused", (!error.refused().is_empty()).then(|| refusals(error.refused())));
+    set("accepted", (!error.taken_for().is_empty()).then(|| error.taken_for().into()));
     set("tlsIncompatible", error.is_tls_incompatible().then_some(true.into()));
     set(
         "system",
@@ -276,7 +280,7 @@ fn stats(snapshot: &Snapshot) -> serde_json::Value {
     let (totals, latency) = (&snapshot.totals, &snapshot.latency);
     json!({
         "connections": snapshot.connections.iter().map(|c| json!({
-            "id": c.id, "state": c.state, "age": c.age, "messages": c.messages, "inFlight": c.in_flight,
+            "id": c.id, "host": c.target, "state": c.state, "age": c.age, "messages": c.messages, "inFlight": c.in_flight,
             "bytes": c.bytes, "peer": c.peer, "tls": c.tls.map(|tls| tls.0),
             "resumed": c.tls.map(|tls| tls.1),
         })).collect::<Vec<_>>(),
@@ -289,10 +293,13 @@ fn stats(snapshot: &Snapshot) -> serde_json::Value {
             "rate": window(snapshot.rate), "recipients": window(snapshot.recipients),
             "bytes": window(snapshot.bytes),
         },
-        "learned": {
-            "messages": snapshot.learned.messages, "idle": snapshot.learned.idle,
-            "connections": snapshot.learned.connections, "rate": snapshot.learned.rate,
-        },
+        "hosts": snapshot.targets.iter().map(|target| json!({
+            "avoided": target.avoided,
+            "learned": {
+                "messages": target.learned.messages, "idle": target.learned.idle,
+                "connections": target.learned.connections, "rate": target.learned.rate,
+            },
+        })).collect::<Vec<_>>(),
         "totals": {
             "sent": totals.sent, "failed": totals.failed, "inDoubt": totals.in_doubt,
             "requeued": totals.requeued, "bytes": totals.bytes, "failedByCode": totals.failed_by_code,

@@ -18,8 +18,8 @@ use crate::pool::{Proxy, ProxyKind, Target, Tls, TlsOptions, TlsVersion};
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Options {
-    host: String,
-    port: u16,
+    /// At least one.
+    hosts: Vec<Host>,
     secure: bool,
     servername: Option<String>,
     name: String,
@@ -44,6 +44,13 @@ pub(super) struct Options {
     pipelining: Option<usize>,
     log: bool,
     pub(super) pool: Pool,
+}
+
+#[derive(Deserialize)]
+struct Host {
+    host: String,
+    port: u16,
+    servername: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -137,20 +144,25 @@ impl Options {
         PoolOptions { login: self.auth.is_some(), ..self.pool.build() }
     }
 
-    /// How connections are made.
-    pub(super) fn settings(&self, tls: &TlsInput, proxy_tls: Option<&TlsInput>) -> Result<Settings> {
+    /// How connections are made to each host.
+    pub(super) fn hosts(&self, tls: &TlsInput, proxy_tls: Option<&TlsInput>) -> Result<Vec<Arc<Settings>>> {
+        let tls = Arc::new(tls.build()?);
         let proxy = match &self.proxy {
             None => None,
             Some(proxy) => Some(proxy.build(proxy_tls)?),
         };
+        Ok(self.hosts.iter().map(|host| Arc::new(self.settings(host, &tls, proxy.clone()))).collect())
+    }
+
+    fn settings(&self, host: &Host, tls: &Arc<Tls>, proxy: Option<Proxy>) -> Settings {
         let target = Target {
-            host: self.host.clone(),
-            port: self.port,
+            host: host.host.clone(),
+            port: host.port,
             secure: self.secure,
-            servername: self.servername.clone(),
+            servername: host.servername.clone().or_else(|| self.servername.clone()),
             local_address: self.local_address,
             proxy,
-            tls: Arc::new(tls.build()?),
+            tls: Arc::clone(tls),
             dns_timeout: millis(self.dns_timeout),
         };
         let handshake = HandshakeOptions {
@@ -163,12 +175,12 @@ impl Options {
             force_auth: self.force_auth,
             credentials: self.auth.as_ref().map(Auth::build),
             custom_methods: self.custom_methods.clone(),
-            server: (self.host.clone(), self.port),
+            server: (host.host.clone(), host.port),
             // Each connection makes one of its own.
             nonce: String::new(),
             log: self.log,
         };
-        Ok(Settings {
+        Settings {
             target: Arc::new(target),
             handshake,
             pipelining: match self.pipelining {
@@ -181,7 +193,7 @@ impl Options {
             greeting_timeout: millis(self.greeting_timeout),
             socket_timeout: millis(self.socket_timeout),
             max_response_size: self.max_response_size,
-        })
+        }
     }
 }
 

@@ -1,44 +1,40 @@
 //! One job on this connection: its body, its times, and its parts where a server takes fewer
 //! recipients at once than the job has.
 
-use std::collections::VecDeque;
+use std::ops::ControlFlow;
+use std::sync::Arc;
 
-use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::{Job, Undelivered, receipt};
-use crate::error::{Refusal, Result};
-use crate::mail::{Body, ChunkSource, Envelope, Prepared, Receipt};
-use crate::wire::{Accepted, Capabilities, Failure, MailParams, Outcome, check_envelope};
+use super::partial::Partial;
+use super::{Job, Undelivered};
+use crate::error::{Error, Result};
+use crate::mail::{Body, Envelope, Prepared, Receipt};
+use crate::wire::{Capabilities, Failure, MailParams, Outcome, check_envelope};
+
+/// What the pool is told of a job.
+pub(super) type JobResult = Result<Box<Receipt>, Undelivered>;
 
 /// A job that was prepared and is in the session's window.
 #[derive(Debug)]
 pub(super) struct Delivery {
     pub(super) job: Job,
-    message_id: String,
-    envelope: Envelope,
     pub(super) params: MailParams,
     pub(super) size: Option<u64>,
-    body: Source,
-    /// Recipients of the parts still to be sent.
-    parts: VecDeque<Vec<String>>,
-    taken: Option<Accepted>,
+    /// None once one that can be read only once was opened.
+    body: Option<Body>,
+    /// Everything but the part that is being sent.
+    others: Partial,
+    /// Recipients of that part.
+    part: Vec<String>,
+    /// Recipients a part may have (RFC 9422 RCPTMAX).
+    max: Option<u32>,
+    /// The message goes in one part, here and before.
+    whole: bool,
+    ehlo: Option<Arc<[String]>>,
     began: Option<Instant>,
     opened: Option<Instant>,
     body_read: bool,
-}
-
-#[derive(Debug)]
-enum Source {
-    Whole(Bytes),
-    Chunks(Option<Box<dyn ChunkSource>>),
-}
-
-/// The body of a part that is being sent.
-#[derive(Debug)]
-pub(super) enum OpenBody {
-    Whole(Bytes),
-    Chunks(Box<dyn ChunkSource>),
 }
 
 impl Delivery {
@@ -52,38 +48,40 @@ impl Delivery {
         let Prepared { envelope, message_id, body } = prepared;
         let (size, eight_bit) = match &body {
             Body::Whole(bytes) => (Some(bytes.len() as u64), !bytes.is_ascii()),
+            Body::Composed(composer) => (composer.size(), composer.is_eight_bit()),
             Body::Chunks(_) => (None, false),
         };
         let params = check_envelope(&envelope, capabilities, secure, size, eight_bit)?;
-        let body = match body {
-            Body::Whole(bytes) => Source::Whole(bytes),
-            Body::Chunks(source) => Source::Chunks(Some(source)),
-        };
-        let parts = split(&envelope.to, capabilities.limits.rcpt_max);
+        let so_far = job.so_far.as_deref().cloned();
         Ok(Self {
+            whole: so_far.is_none(),
+            others: so_far.unwrap_or_else(|| Partial::new(envelope, message_id)),
             job,
-            message_id,
-            envelope,
             params,
             size,
-            body,
-            parts,
-            taken: None,
+            body: Some(body),
+            part: Vec::new(),
+            max: capabilities.limits.rcpt_max,
+            ehlo: capabilities.lines.clone(),
             began: None,
             opened: None,
             body_read: false,
         })
     }
 
-    /// The envelope of the next part, `None` after the last.
-    pub(super) fn next_part(&mut self) -> Option<Envelope> {
-        let to = self.parts.pop_front()?;
-        Some(Envelope { to, ..self.envelope.clone() })
+    /// The envelope of the next part.
+    pub(super) fn next_part(&mut self) -> Envelope {
+        let envelope = self.others.next_part(self.max);
+        self.whole &= !self.others.has_left();
+        if !self.whole {
+            self.part.clone_from(&envelope.to);
+        }
+        envelope
     }
 
-    /// Whether the server took an earlier part.
-    pub(super) fn is_partly_taken(&self) -> bool {
-        self.taken.as_ref().is_some_and(|taken| !taken.accepted.is_empty())
+    /// Whether another part follows the one that is being sent.
+    pub(super) fn has_more(&self) -> bool {
+        self.others.has_left()
     }
 
     /// The first command of a part left.
@@ -93,105 +91,69 @@ impl Delivery {
 
     /// The body of a part may leave. A one-shot source is read again by preparing the message
     /// again.
-    pub(super) fn open_body(&mut self) -> Result<OpenBody> {
+    pub(super) fn open_body(&mut self) -> Result<Body> {
         self.opened.get_or_insert_with(Instant::now);
         self.body_read = true;
-        match &mut self.body {
-            Source::Whole(bytes) => Ok(OpenBody::Whole(bytes.clone())),
-            Source::Chunks(source) => match source.take() {
-                Some(source) => Ok(OpenBody::Chunks(source)),
-                None => Ok(match self.job.message.prepare()?.body {
-                    Body::Whole(bytes) => OpenBody::Whole(bytes),
-                    Body::Chunks(source) => OpenBody::Chunks(source),
-                }),
-            },
+        if let Some(Body::Whole(bytes)) = &self.body {
+            return Ok(Body::Whole(bytes.clone()));
+        }
+        match self.body.take() {
+            Some(body) => Ok(body),
+            None => Ok(self.job.message.prepare()?.body),
         }
     }
 
-    /// Takes the outcome of a part. Gives the result once no part is left.
-    pub(super) fn part_settled(
-        &mut self,
-        outcome: Outcome,
-        capabilities: &Capabilities,
-    ) -> Option<Result<Box<Receipt>, Undelivered>> {
-        match outcome {
-            Outcome::Accepted(accepted) => self.merge(*accepted),
-            Outcome::Failed(failure) if self.taken.is_none() && self.parts.is_empty() => {
-                return Some(Err(self.undelivered(failure)));
+    /// Takes the outcome of a part: breaks with the result when no other part can follow here.
+    pub(super) fn part_settled(mut self, outcome: Outcome) -> ControlFlow<JobResult, Self> {
+        let (error, over) = match outcome {
+            Outcome::Failed(failure) if self.whole => {
+                return ControlFlow::Break(Err(self.undelivered(failure)));
             }
-            Outcome::Failed(failure) if self.taken.is_none() && failure.error.is_transient() => {
-                return Some(Err(self.undelivered(failure)));
+            Outcome::Failed(failure) => {
+                self.others.failed(std::mem::take(&mut self.part), &failure);
+                let over = failure.unsent || failure.error.is_fatal() || failure.error.is_transient();
+                if over && self.has_more() {
+                    return ControlFlow::Break(Err(self.undelivered(failure)));
+                }
+                (failure.error, over)
             }
-            Outcome::Failed(failure) => self.merge_failure(failure),
+            Outcome::Accepted(accepted) => {
+                self.others.taken(*accepted);
+                (super::lost(), false)
+            }
+        };
+        if self.has_more() && !over {
+            return ControlFlow::Continue(self);
         }
-        if !self.parts.is_empty() {
-            return None;
-        }
-        let mut accepted = self.taken.take()?;
-        accepted.envelope = self.envelope.clone();
+        self.note_times();
+        // Copied only where it may turn out that somebody is in doubt, or that nobody got it.
+        let others = if self.whole { None } else { Some(Box::new(self.others.clone())) };
+        ControlFlow::Break(match (self.others.close(&error), others) {
+            (Ok(receipt), _) => Ok(Box::new(receipt)),
+            (Err(_), so_far) => Err(Undelivered { error, unsent: false, body_read: self.body_read, so_far }),
+        })
+    }
+
+    /// The message is given up; `in_doubt` if the part that is being sent may be delivered.
+    pub(super) fn given_up(mut self, error: Error, in_doubt: bool) -> Undelivered {
+        let failure = Failure { error, unsent: !in_doubt };
+        self.others.failed(std::mem::take(&mut self.part), &failure);
+        Undelivered { unsent: false, ..self.undelivered(failure) }
+    }
+
+    fn undelivered(mut self, failure: Failure) -> Undelivered {
+        self.note_times();
+        let Failure { error, unsent } = failure;
+        let so_far = (!self.whole).then(|| Box::new(self.others));
+        Undelivered { error, unsent, body_read: self.body_read, so_far }
+    }
+
+    fn note_times(&mut self) {
         let now = Instant::now();
         let began = self.began.unwrap_or(now);
         let opened = self.opened.unwrap_or(now);
-        let times = (millis(opened - began), millis(now - opened));
-        let message_id = std::mem::take(&mut self.message_id);
-        if accepted.accepted.is_empty() {
-            let error = accepted.refused.last().map(|refusal| refusal.error.clone())?;
-            let error = error.refusals(accepted.refused);
-            return Some(Err(Undelivered { error, unsent: false, body_read: self.body_read }));
-        }
-        Some(Ok(Box::new(receipt(accepted, message_id, capabilities.lines.clone(), times))))
+        self.others.timed((millis(opened - began), millis(now - opened)), self.ehlo.clone());
     }
-
-    fn undelivered(&self, failure: Failure) -> Undelivered {
-        Undelivered { error: failure.error, unsent: failure.unsent, body_read: self.body_read }
-    }
-
-    fn merge(&mut self, accepted: Accepted) {
-        match &mut self.taken {
-            None => self.taken = Some(accepted),
-            Some(taken) => {
-                taken.accepted.extend(accepted.accepted);
-                taken.refused.extend(accepted.refused);
-                taken.size += accepted.size;
-                taken.response = accepted.response;
-            }
-        }
-    }
-
-    /// A part failed while others were or may be taken: its recipients count as refused.
-    fn merge_failure(&mut self, failure: Failure) {
-        let named = failure.error.refused().to_vec();
-        let refused = if named.is_empty() {
-            // Which part it was is known by what is left of the list.
-            let sent = self.envelope.to.len() - self.parts.iter().map(Vec::len).sum::<usize>();
-            let known = self.taken.as_ref().map_or(0, |taken| taken.accepted.len() + taken.refused.len());
-            let recipients = self.envelope.to.get(known..sent).unwrap_or_default();
-            recipients
-                .iter()
-                .map(|recipient| Refusal { recipient: recipient.clone(), error: failure.error.clone() })
-                .collect()
-        } else {
-            named
-        };
-        let empty = Accepted {
-            envelope: Envelope::default(),
-            accepted: Vec::new(),
-            refused,
-            size: 0,
-            response: self.taken.as_ref().map(|taken| taken.response.clone()).unwrap_or_default(),
-        };
-        self.merge(empty);
-    }
-}
-
-/// Recipients in groups the server takes at once (RFC 9422 RCPTMAX).
-fn split(recipients: &[String], max: Option<u32>) -> VecDeque<Vec<String>> {
-    let size = max.map_or(recipients.len(), |max| max as usize).max(1);
-    let mut parts: VecDeque<_> = recipients.chunks(size).map(<[String]>::to_vec).collect();
-    if parts.is_empty() {
-        parts.push_back(Vec::new());
-    }
-    parts
 }
 
 fn millis(duration: std::time::Duration) -> u64 {

@@ -145,10 +145,10 @@ async fn more_recipients_than_the_server_takes_at_once_go_in_parts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_in_parts_settles_once_when_the_connection_is_lost() {
+async fn a_message_in_parts_goes_back_once_when_the_connection_is_lost() {
     const EHLO: &str = "250-me|250-PIPELINING|250 LIMITS RCPTMAX=1|";
     for (said, expected) in
-        [(&[][..], "1:ECONNECTION/envelope!"), (&["250 ok|250 ok|354 go|", "250 taken|"], "1:ok(b@x)")]
+        [(&[][..], "ECONNECTION/envelope"), (&["250 ok|250 ok|354 go|", "250 taken|"], "ok(b@x)")]
     {
         let mut rig = Rig::ready(Pipelining::Auto, EHLO).await;
         rig.send(Note::to(&["b@x", "c@x", "d@x"]));
@@ -159,15 +159,19 @@ async fn a_message_in_parts_settles_once_when_the_connection_is_lost() {
         }
         let Rig { io, mut reports, orders, .. } = rig;
         drop(io);
-        let seen = match reports.recv().await {
-            Some(Report::Settled { id, result: Ok(receipt) }) => {
+        let Some(Report::Settled { result: Err(it), .. }) = reports.recv().await else {
+            panic!("no outcome")
+        };
+        assert!(it.unsent);
+        let so_far = it.so_far.unwrap();
+        assert!(so_far.has_left());
+        // What the caller would be told if it went no further.
+        let seen = match so_far.close(&it.error) {
+            Ok(receipt) => {
                 assert_eq!(receipt.refused.len(), 2);
-                format!("{id}:ok({})", receipt.accepted.join(","))
+                format!("ok({})", receipt.accepted.join(","))
             }
-            Some(Report::Settled { id, result: Err(it) }) => {
-                format!("{id}:{}/{}!", it.error.code().name(), it.error.phase().unwrap().name())
-            }
-            other => panic!("no outcome: {other:?}"),
+            Err(error) => format!("{}/{}", error.code().name(), error.phase().unwrap().name()),
         };
         assert_eq!(seen, expected);
         assert!(matches!(reports.recv().await, Some(Report::Closed(_))));
@@ -213,12 +217,12 @@ async fn a_body_that_fails_is_never_ended() {
     let mut rig = Rig::ready(Pipelining::Window(8), FULL).await;
     rig.send(failing());
     rig.send(Note::to(&["c@x"]));
-    rig.hear(2).await;
-    rig.say("250 ok|250 ok|").await;
+    rig.hear(3).await;
+    rig.say("250 reset|250 ok|250 ok|").await;
     assert_eq!(rig.outcome().await, "1:EABORT/data*");
-    let next = "RSET|MAIL FROM:<a@x> SIZE=2|RCPT TO:<c@x>|BDAT 4 LAST|hi|";
-    assert_eq!(rig.hear(5).await, next);
-    rig.say("250 ok|250 ok|250 ok|250 taken|").await;
+    let next = "RSET|MAIL FROM:<a@x> SIZE=2|RCPT TO:<c@x>|BDAT 4 LAST|hi|RSET|";
+    assert_eq!(rig.hear(6).await, next);
+    rig.say("250 reset|250 ok|250 ok|250 taken|250 reset|").await;
     assert_eq!(rig.outcome().await, "2:ok(c@x)");
 }
 
@@ -314,7 +318,7 @@ impl Socket for Cut {
 async fn what_a_server_said_before_it_closed_is_read_although_writing_has_failed() {
     for (last_words, expected) in [
         ("421 enough|", ["2:EENVELOPE/envelope!", "3:ECONNECTION/envelope!", "4:ECONNECTION/envelope!"]),
-        ("250 ok|250 ok|250 taken|", ["2:ok(c@x)", "3:ESOCKET/in-doubt", "4:ESOCKET/data!"]),
+        ("250 ok|250 ok|250 taken|250 reset|", ["2:ok(c@x)", "3:ESOCKET/in-doubt", "4:ESOCKET/data!"]),
     ] {
         let (client, io) = duplex(1 << 16);
         let cut = Arc::new(AtomicBool::new(false));
@@ -322,12 +326,12 @@ async fn what_a_server_said_before_it_closed_is_read_although_writing_has_failed
         let mut rig = Rig::over(settings(Pipelining::Window(8)), socket, io);
         rig.shake_hands(FULL).await;
         rig.send(Note::to(&["b@x"]));
-        rig.hear(4).await;
-        rig.say("250 ok|250 ok|250 taken|").await;
+        rig.hear(6).await;
+        rig.say("250 reset|250 ok|250 ok|250 taken|250 reset|").await;
         assert_eq!(rig.outcome().await, "1:ok(b@x)");
         rig.send(Note::to(&["c@x"]));
         rig.send(Note::to(&["d@x"]));
-        rig.hear(9).await;
+        rig.hear(10).await;
         cut.store(true, Ordering::Relaxed);
         rig.say(last_words).await;
         rig.send(Note::to(&["e@x"]));

@@ -5,11 +5,13 @@
 //! | 0 | one command |
 //! | 1 | MAIL, RCPT, DATA |
 //! | 2 | the body of one message and MAIL, RCPT, DATA of the next |
-//! | 3 | RSET, MAIL, RCPT, BDAT of several messages |
+//! | 3 | MAIL, RCPT, BDAT, RSET of several messages |
 //!
 //! A connection takes the highest rung its server offers and the host has not failed on. Servers
 //! exist that announce what they cannot do; one that breaks on a rung it never managed costs that
-//! rung at once, one that did manage it only after several breaks in a row.
+//! rung at once, one that did manage it only after several breaks in a row. On rung 3 replies out of
+//! order cost the rung at once, and the first message goes alone: it shows whether the server's
+//! replies can be told apart.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
@@ -51,6 +53,17 @@ pub(super) struct Rung {
     pub(super) proven_window: usize,
 }
 
+impl Rung {
+    /// Messages a connection is given at once. Where the envelope of one leaves with the body of
+    /// another, one more waits at hand: what has to be fetched when a reply comes leaves too late.
+    pub(super) fn depth(&self) -> usize {
+        if self.level < 2 { self.window } else { self.window + 1 }
+    }
+
+    /// Rung 2.
+    pub(super) const BEHIND_BODY: Self = Self { level: 2, window: 2, proven_window: 2 };
+}
+
 impl Ladder {
     /// The rung for a connection.
     pub(super) fn choose(&self, server: &Capabilities, asked: Pipelining, round_trip: Duration) -> Rung {
@@ -67,13 +80,14 @@ impl Ladder {
             Pipelining::Window(window) => window,
             _ => WINDOW,
         };
-        let (window, proven_window) = match level {
-            0 | 1 => (1, 1),
-            2 => (2, 2),
-            _ if self.proven.load(Ordering::Relaxed) >= 3 => (full, full),
-            _ => (2, full),
-        };
-        Rung { level, window, proven_window }
+        match level {
+            0 | 1 => Rung { level, window: 1, proven_window: 1 },
+            2 => Rung::BEHIND_BODY,
+            _ if self.proven.load(Ordering::Relaxed) >= 3 => {
+                Rung { level, window: full, proven_window: full }
+            }
+            _ => Rung { level, window: 1, proven_window: full },
+        }
     }
 
     /// A message was taken on this rung.
@@ -86,10 +100,15 @@ impl Ladder {
     pub(super) fn broke(&self, rung: Rung) {
         let breaks = self.breaks.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         let managed = self.proven.load(Ordering::Relaxed) >= rung.level;
-        if rung.level > 0 && (!managed || breaks >= PATIENCE) {
-            self.limit.fetch_min(rung.level - 1, Ordering::Relaxed);
-            self.breaks.store(0, Ordering::Relaxed);
+        if !managed || breaks >= PATIENCE {
+            self.leave(rung);
         }
+    }
+
+    /// The host is not to be met on this rung again.
+    pub(super) fn leave(&self, rung: Rung) {
+        self.limit.fetch_min(rung.level.saturating_sub(1), Ordering::Relaxed);
+        self.breaks.store(0, Ordering::Relaxed);
     }
 
     /// Highest rung allowed now.
@@ -113,15 +132,16 @@ mod tests {
             (Pipelining::Auto, false, true, far, 0, 1),
             (Pipelining::Auto, true, false, far, 2, 2),
             (Pipelining::Auto, true, true, near, 2, 2),
-            (Pipelining::Auto, true, true, far, 3, 2),
+            (Pipelining::Auto, true, true, far, 3, 1),
             (Pipelining::Off, true, true, far, 0, 1),
             (Pipelining::Window(1), true, true, far, 1, 1),
             (Pipelining::Window(2), true, true, far, 2, 2),
             (Pipelining::Window(20), true, false, far, 2, 2),
-            (Pipelining::Window(20), true, true, near, 3, 2),
+            (Pipelining::Window(20), true, true, near, 3, 1),
         ] {
             let rung = Ladder::default().choose(&server(pipelining, chunking), asked, round_trip);
             assert_eq!((rung.level, rung.window), (level, window), "{asked:?}");
+            assert_eq!(rung.depth(), if level < 2 { 1 } else { window + 1 });
         }
     }
 
@@ -130,7 +150,7 @@ mod tests {
         let ladder = Ladder::default();
         let far = Duration::from_millis(20);
         let rung = ladder.choose(&server(true, true), Pipelining::Auto, far);
-        assert_eq!((rung.window, rung.proven_window), (2, WINDOW));
+        assert_eq!((rung.window, rung.proven_window), (1, WINDOW));
         ladder.taken(rung);
         assert_eq!(ladder.choose(&server(true, true), Pipelining::Auto, far).window, WINDOW);
     }

@@ -8,6 +8,7 @@ mod deadline;
 mod delivery;
 mod driver;
 mod ladder;
+mod partial;
 mod setup;
 mod socket;
 
@@ -28,14 +29,14 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::error::{Error, Phase};
+use crate::error::{Code, Error, Phase};
 use crate::mail::{Message, Receipt};
-use crate::wire::Accepted;
 
 pub use crate::net::{Proxy, ProxyKind, Target, Tls, TlsInfo, TlsOptions, TlsVersion};
 pub use crate::wire::{Credentials, HandshakeOptions, LogLine, Secret};
 
 pub use ladder::Ladder;
+pub use partial::Partial;
 pub use socket::Socket;
 
 /// Number of a connection: 1, 2, 3, … in the order they were opened.
@@ -48,6 +49,8 @@ pub struct Job {
     pub id: u64,
     /// The message.
     pub message: Arc<dyn Message>,
+    /// What became of some of its recipients before.
+    pub so_far: Option<Arc<Partial>>,
 }
 
 /// What the pool asks of a connection.
@@ -109,6 +112,15 @@ pub struct Undelivered {
     pub unsent: bool,
     /// Its body was read, so that only a replayable message can go again.
     pub body_read: bool,
+    /// What became of its parts, if it was sent in several.
+    pub so_far: Option<Box<Partial>>,
+}
+
+impl Undelivered {
+    /// A message of which nothing was sent; `unsent` if it may go again.
+    fn untouched(error: Error, unsent: bool) -> Self {
+        Self { error, unsent, body_read: false, so_far: None }
+    }
 }
 
 /// What the setup found out.
@@ -217,14 +229,29 @@ impl<T> Reports<T> {
     }
 }
 
+/// Reports of a task that may fail. One that panics has settled nothing: its messages fail, and
+/// nothing else does.
+struct LastWord<T>(Reports<T>);
+
+impl<T> Drop for LastWord<T> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let error = Error::new(Code::Internal, "The connection's task failed: a bug in postpool");
+            let error = Some(error.at(Phase::InDoubt));
+            self.0.send(Report::Closed(Closed { was_ready: true, error, silent: false }));
+        }
+    }
+}
+
 /// Opens a connection in a task of its own.
 pub fn open<T: Send + 'static>(settings: Arc<Settings>, reports: Reports<T>) -> Handle {
     let (orders, inbox) = mpsc::unbounded_channel();
+    let reports = LastWord(reports);
     let task = tokio::spawn(async move {
         let started = Instant::now();
         let deadline = started + settings.connection_timeout;
         let socket = crate::net::connect(&settings.target, deadline);
-        run(socket, &settings, started, inbox, &reports).await;
+        run(socket, &settings, started, inbox, &reports.0).await;
     });
     Handle { orders, task }
 }
@@ -245,7 +272,7 @@ pub(crate) async fn run<S: Socket, T>(
         }
         Err(failed) => {
             let silent = failed.phase() == Some(Phase::Greeting)
-                && failed.code() == crate::error::Code::Connection
+                && failed.code() == Code::Connection
                 && failed.reply().is_none();
             Closed { was_ready: false, error: Some(failed), silent }
         }
@@ -256,24 +283,4 @@ pub(crate) async fn run<S: Socket, T>(
 /// The error of a connection that is gone.
 pub fn lost() -> Error {
     crate::wire::closed_unexpectedly(None)
-}
-
-/// Puts the pieces of a receipt together.
-fn receipt(
-    accepted: Accepted,
-    message_id: String,
-    ehlo: Option<Arc<[String]>>,
-    times: (u64, u64),
-) -> Receipt {
-    Receipt {
-        envelope: accepted.envelope,
-        message_id,
-        accepted: accepted.accepted,
-        refused: accepted.refused,
-        ehlo,
-        envelope_time: times.0,
-        message_time: times.1,
-        message_size: accepted.size,
-        response: accepted.response,
-    }
 }

@@ -161,7 +161,9 @@ impl Rig {
     pub(super) fn send(&mut self, note: Note) -> u64 {
         self.next += 1;
         let message = Arc::new(note);
-        self.orders.send(Order::Send(Job { id: self.next, message })).expect("a running connection");
+        self.orders
+            .send(Order::Send(Job { id: self.next, message, so_far: None }))
+            .expect("a running connection");
         self.next
     }
 

@@ -62,6 +62,10 @@ async fn nothing_learned_before_tls_is_used_after_it() {
     rig.send(Note::to(&["ü@x"]));
     rig.say("250 ok|").await;
     assert_eq!(rig.hear(1).await, "DATA|");
+    rig.say("354 go|").await;
+    rig.hear(1).await;
+    rig.say("250 taken|").await;
+    assert_eq!(rig.outcome().await, "1:ok(b@x)");
     assert_eq!(rig.outcome().await, "2:EENVELOPE/envelope");
 }
 

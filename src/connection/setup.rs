@@ -18,9 +18,14 @@ use crate::wire::{Handshake, HandshakeOptions, Reply, ReplyReader, Step, closed_
 pub(super) struct Connected<S> {
     pub(super) socket: S,
     pub(super) reader: ReplyReader,
+    /// What is read goes here first.
+    pub(super) buffer: Box<[u8]>,
     pub(super) handshake: Handshake,
     pub(super) rung: Rung,
 }
+
+/// Octets read at a time.
+const READ: usize = 16 * 1024;
 
 /// Sets a connection up; tells the pool when it is ready.
 pub(super) async fn setup<S: Socket, T>(
@@ -39,7 +44,8 @@ pub(super) async fn setup<S: Socket, T>(
     let mut setup = Setup {
         socket,
         reader: ReplyReader::new(settings.max_response_size),
-        handshake: Handshake::new(HandshakeOptions { nonce: nonce()?, ..settings.handshake.clone() }),
+        buffer: vec![0; READ].into_boxed_slice(),
+        handshake: Handshake::new(HandshakeOptions { nonce: nonce(settings)?, ..settings.handshake.clone() }),
         settings,
         setup_deadline: deadline,
         round_trip: Duration::MAX,
@@ -65,6 +71,7 @@ pub(super) async fn setup<S: Socket, T>(
 struct Setup<'a, S, T> {
     socket: S,
     reader: ReplyReader,
+    buffer: Box<[u8]>,
     handshake: Handshake,
     settings: &'a Settings,
     /// Shortest time a reply took.
@@ -114,7 +121,6 @@ impl<S: Socket, T> Setup<'_, S, T> {
 
     async fn read_reply(&mut self) -> Result<Reply> {
         let (phase, deadline) = self.deadline();
-        let mut buffer = [0; 4096];
         loop {
             if let Some(reply) = self.reader.next_reply().map_err(|error| error.at(phase))? {
                 return Ok(reply);
@@ -122,13 +128,13 @@ impl<S: Socket, T> Setup<'_, S, T> {
             let read = tokio::select! {
                 biased;
                 reason = aborted(self.inbox) => return Err(reason.at(phase)),
-                read = timeout_at(deadline, self.socket.read(&mut buffer)) => read,
+                read = timeout_at(deadline, self.socket.read(&mut self.buffer)) => read,
             };
             match read {
                 Err(_) => return Err(self.timed_out(phase)),
                 Ok(Err(error)) => return Err(S::failure(&error, "read").at(phase)),
                 Ok(Ok(0)) => return Err(closed_unexpectedly(self.reader.take_refusal_fragment()).at(phase)),
-                Ok(Ok(count)) => self.reader.feed(&buffer[..count]),
+                Ok(Ok(count)) => self.reader.feed(&self.buffer[..count]),
             }
         }
     }
@@ -193,12 +199,13 @@ impl<S: Socket, T> Setup<'_, S, T> {
 
     fn ready(mut self, started: Instant) -> Connected<S> {
         self.forward_log();
+        self.socket.works();
         let capabilities = self.handshake.capabilities();
         let settings = self.settings;
         let rung = settings.ladder.choose(capabilities, settings.pipelining, self.round_trip);
         let name = |addr: std::net::SocketAddr| (addr.ip().to_string(), addr.port());
         self.reports.send(Report::Ready(Box::new(Ready {
-            depth: rung.window,
+            depth: rung.depth(),
             mail_max: capabilities.limits.mail_max,
             ehlo: capabilities.lines.clone(),
             offers_auth: capabilities.auth,
@@ -208,7 +215,8 @@ impl<S: Socket, T> Setup<'_, S, T> {
             tls: self.socket.tls_info(),
             took: started.elapsed(),
         })));
-        Connected { socket: self.socket, reader: self.reader, handshake: self.handshake, rung }
+        let Self { socket, reader, buffer, handshake, .. } = self;
+        Connected { socket, reader, buffer, handshake, rung }
     }
 
     /// The next order; an error when the connection is to be dropped or the caller takes too long.
@@ -265,8 +273,12 @@ impl<S: Socket, T> Setup<'_, S, T> {
     }
 }
 
-/// A nonce of this connection's own (RFC 5802 §5.1).
-fn nonce() -> Result<String> {
+/// A nonce of this connection's own (RFC 5802 §5.1), where it may need one: the first randomness
+/// of a process takes milliseconds to gather.
+fn nonce(settings: &Settings) -> Result<String> {
+    if settings.handshake.credentials.is_none() {
+        return Ok(String::new());
+    }
     let mut bytes = [0; 18];
     aws_lc_rs::rand::fill(&mut bytes)
         .map_err(|_| Error::new(Code::Internal, "No randomness to be had").at(Phase::Connect).fatal())?;

@@ -14,6 +14,8 @@ pub trait Socket: AsyncRead + AsyncWrite + Unpin + Send + Sized {
     fn start_tls(self, target: &Target) -> impl Future<Output = Result<Self>> + Send;
     /// The peer is about to answer in several segments: acknowledge each at once.
     fn rearm_quickack(&self) {}
+    /// The server takes messages.
+    fn works(&mut self) {}
     /// What an IO error on this stream means; a TLS alert keeps its name.
     fn failure(error: &std::io::Error, syscall: &'static str) -> Error {
         Error::socket(error, syscall)
@@ -39,6 +41,10 @@ impl Socket for Stream {
 
     fn rearm_quickack(&self) {
         Self::rearm_quickack(self);
+    }
+
+    fn works(&mut self) {
+        Self::works(self);
     }
 
     fn failure(error: &std::io::Error, syscall: &'static str) -> Error {

@@ -56,6 +56,11 @@ pub(super) fn read(entries: &[Entry]) -> Vec<Address> {
 }
 
 impl Entry {
+    /// A list in the common form.
+    pub(super) fn list(list: &str) -> Self {
+        Self { list: Some(list.to_owned()), ..Self::default() }
+    }
+
     fn mailbox(&self) -> Option<Mailbox> {
         let address = self.address.clone().filter(|address| !address.is_empty())?;
         Some(Mailbox { name: self.name.clone(), address })
@@ -151,7 +156,7 @@ fn push_name(name: &str, forced: Option<Encoding>, out: &mut String) {
     } else if name.bytes().all(|b| (0x20..0x7f).contains(&b)) {
         out.push_str(&quoted(name));
     } else {
-        out.push_str(&word::encode(name, forced.unwrap_or_else(|| preferred(name))));
+        out.push_str(&word::encode(name, forced.unwrap_or_else(|| preferred(name.as_bytes()))));
     }
 }
 

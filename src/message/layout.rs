@@ -21,7 +21,7 @@ pub(super) struct Layout {
 }
 
 /// A stretch of a message.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Piece {
     /// Octets of the frame.
     Frame(Range<usize>),
@@ -42,7 +42,8 @@ pub(super) enum Source {
 
 /// What a value is, as far as its encoding depends on it.
 enum Value<'a> {
-    Text(&'a str),
+    /// Text in UTF-8.
+    Text(&'a [u8]),
     Octets(&'a [u8]),
     Unread,
 }
@@ -235,7 +236,7 @@ fn content_type(mut header: Structured, filename: Option<&str>, encoding: Option
         .params
         .retain(|(key, _)| !matches!(key.as_bytes(), [b'n' | b'N', rest @ ..] if is_name_rest(rest)));
     let encoded = if has_header_control(filename) || filename.contains(['\t', '\r', '\n']) {
-        word::encode(filename, encoding.unwrap_or_else(|| preferred(filename)))
+        word::encode(filename, encoding.unwrap_or_else(|| preferred(filename.as_bytes())))
     } else {
         word::encode_text(filename, encoding)
     };
@@ -249,7 +250,7 @@ fn is_name_rest(rest: &[u8]) -> bool {
 
 fn value_of<'a>(content: &'a Content, parts: &'a [Part]) -> Value<'a> {
     match content {
-        Content::Text(text) => Value::Text(text),
+        Content::Text(text) => Value::Text(text.as_bytes()),
         Content::File(_) | Content::Whole(_) => Value::Unread,
         Content::Part(index) => match parts.get(*index) {
             Some(Part::Text(text)) => Value::Text(text),
@@ -298,11 +299,13 @@ fn transfer_name(node: &Node, value: &Value<'_>, wanted: Option<Encoding>) -> Op
 
 fn text_transfer(value: &Value<'_>, wanted: Option<Encoding>) -> &'static str {
     let encoding = match value {
-        Value::Text(text) if is_plain(text.as_bytes()) && !has_longer_lines(text.as_bytes(), 76) => {
+        Value::Text(text) if is_plain(text) && !has_longer_lines(text, 76) => {
             return "7bit";
         }
         Value::Text(text) => wanted.unwrap_or_else(|| preferred(text)),
-        Value::Octets(octets) => wanted.unwrap_or_else(|| preferred(&String::from_utf8_lossy(octets))),
+        Value::Octets(octets) => {
+            wanted.unwrap_or_else(|| preferred(String::from_utf8_lossy(octets).as_bytes()))
+        }
         Value::Unread => wanted.unwrap_or(Encoding::Q),
     };
     match encoding {

@@ -34,10 +34,10 @@ use stream::Outgoing;
 /// A value beside the record.
 #[derive(Clone, Debug)]
 pub enum Part {
-    /// A string.
-    Text(String),
+    /// A string in UTF-8.
+    Text(Bytes),
     /// A string in UTF-16, lone surrogates allowed: copied faster than it is converted.
-    Wide(Box<[u16]>),
+    Wide(Vec<u16>),
     /// A `Buffer`.
     Bytes(Bytes),
 }
@@ -45,9 +45,16 @@ pub enum Part {
 impl Part {
     fn octets(&self) -> &[u8] {
         match self {
-            Self::Text(text) => text.as_bytes(),
-            Self::Bytes(bytes) => bytes,
+            Self::Text(bytes) | Self::Bytes(bytes) => bytes,
             Self::Wide(_) => &[],
+        }
+    }
+
+    /// A share in the value's octets.
+    fn bytes(&self) -> Bytes {
+        match self {
+            Self::Text(bytes) | Self::Bytes(bytes) => bytes.clone(),
+            Self::Wide(_) => Bytes::new(),
         }
     }
 
@@ -61,7 +68,7 @@ impl Part {
 
     fn in_utf8(&self) -> Self {
         match self {
-            Self::Wide(units) => Self::Text(text::from_utf16(units)),
+            Self::Wide(units) => Self::Text(text::from_utf16(units).into()),
             _ => self.clone(),
         }
     }
@@ -84,33 +91,32 @@ pub struct Recorded {
 }
 
 impl Recorded {
-    /// A message from its record (JSON) and the values it refers to.
+    /// A message from its record and the values it refers to.
     pub fn new(record: impl Into<Box<str>>, parts: Vec<Part>, files: Arc<dyn FileOpener>) -> Self {
         let record = record.into();
-        Self { recipients: stated_recipients(&record), record, parts, files }
+        Self { recipients: record::stated_recipients(&record), record, parts, files }
     }
-}
-
-/// The number of recipients, which a record states first so that it can be had without reading it.
-/// Recipients that are named twice count twice.
-fn stated_recipients(record: &str) -> usize {
-    let stated = record.strip_prefix(r#"{"recipients":"#).and_then(|rest| rest.split_once([',', '}']));
-    stated.and_then(|(number, _)| number.parse().ok()).unwrap_or(1)
 }
 
 impl Message for Recorded {
     fn prepare(&self) -> Result<Prepared> {
-        let mut record: Record = serde_json::from_str(&self.record)
-            .map_err(|error| Error::new(Code::Internal, format!("message record: {error}")))?;
+        let mut record = Record::read(&self.record)?;
         let mut root = std::mem::take(&mut record.root);
         let envelope = envelope(&record, &root)?;
         let message_id = message_id(&record, &mut root, &envelope.from);
         let parts: Arc<[Part]> = self.parts.iter().map(Part::in_utf8).collect();
         let layout = layout::lay_out(&record, root, &parts);
         let signer = record.dkim.as_ref().map(|options| Signer::new(options, &parts)).transpose()?;
+        // A signature stands before the body it is made of, and new line ends change the length.
+        let is_verbatim = signer.is_none() && record.newline.is_none();
+        let composed = |layout, signer| {
+            let assembly = Assembly::new(layout, Arc::clone(&parts), Arc::clone(&self.files));
+            Body::Composed(Box::new(Outgoing::new(assembly, signer, record.newline)))
+        };
         let body = if has_files(&layout) {
-            let assembly = Assembly::new(layout, parts, Arc::clone(&self.files));
-            Body::Chunks(Box::new(Outgoing::new(assembly, signer, record.newline)))
+            composed(layout, signer)
+        } else if is_verbatim && body::has_large(&layout, &parts) {
+            composed(body::all_but_large(&layout, &parts), None)
         } else {
             Body::Whole(body::whole(&layout, &parts, signer.as_ref(), record.newline)?.into())
         };

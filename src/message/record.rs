@@ -1,5 +1,7 @@
 //! The record of one message: what the caller's options came to, with nothing left to decide but
-//! the bytes. It crosses from JavaScript as JSON with the large values beside it.
+//! the bytes. It crosses from JavaScript as text, see [`read`], with the large values beside it.
+
+mod read;
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
@@ -10,16 +12,14 @@ use super::address::{self, Address, Entry};
 use super::dkim;
 use super::param::Structured;
 use super::text::Encoding;
+pub(super) use read::stated_recipients;
 
 /// A whole message.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Record {
-    /// Recipients as far as they are counted before addresses are read; see
-    /// [`super::Recorded::recipients`].
-    #[serde(default, rename = "recipients")]
-    _recipients: usize,
     /// Shared part of the multipart boundaries, unique to the message.
+    #[serde(default)]
     pub(super) boundary: String,
     /// What a boundary begins with.
     #[serde(default = "default_prefix")]
@@ -31,8 +31,10 @@ pub(super) struct Record {
     #[serde(default)]
     pub(super) newline: Option<Newline>,
     /// The moment of sending as a `Date` value.
+    #[serde(default)]
     pub(super) date: String,
     /// Left part of a `Message-ID` to generate.
+    #[serde(default)]
     pub(super) id: String,
     /// The caller's own envelope.
     #[serde(default)]
@@ -59,6 +61,7 @@ pub(super) struct Record {
     #[serde(default)]
     pub(super) names: HashMap<String, String>,
     /// The tree of parts.
+    #[serde(default)]
     pub(super) root: Node,
 }
 
@@ -155,6 +158,11 @@ impl Field {
     /// A header with a plain value.
     pub(super) fn new(key: &str, text: impl Into<String>) -> Self {
         Self { key: key.to_owned(), text: text.into(), ..Self::default() }
+    }
+
+    /// An address header that is one list in the common form.
+    fn list(key: &str, list: &str) -> Self {
+        Self { key: key.to_owned(), entries: Some(vec![Entry::list(list)]), ..Self::default() }
     }
 
     /// The addresses of an address header, read on first use.

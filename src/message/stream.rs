@@ -1,4 +1,5 @@
-//! A message that leaves while its files are read: constant memory, whatever their size.
+//! A message that is composed while it leaves: constant memory, however large its files, and no
+//! second copy of large attachments.
 //!
 //! A signature stands before the body it covers, so a signed message is read twice: once to hash
 //! it, once to send it. Should a file change in between, the message fails before its end is
@@ -6,18 +7,16 @@
 
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
-
 use super::body::{Assembly, LineEnds};
 use super::dkim::{BodyHash, HeadSplitter, Signer};
 use super::record::Newline;
 use crate::error::{Code, Error, Result};
-use crate::mail::ChunkSource;
+use crate::mail::{Composer, Lines};
 
 /// Headers longer than this are not signed in a stream.
 const MAX_HEAD: usize = 4 * 1024 * 1024;
 
-/// The chunks of a message on its way.
+/// A message on its way.
 #[derive(Debug)]
 pub(super) struct Outgoing {
     assembly: Assembly,
@@ -68,16 +67,20 @@ impl Outgoing {
         Self { assembly, line_ends: LineEnds::new(newline), signing }
     }
 
-    fn poll_raw(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Vec<u8>>>> {
-        let Some(signing) = &mut self.signing else { return self.assembly.poll(cx) };
+    /// Appends the next octets with their line ends as they were composed.
+    fn poll_raw(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) -> Poll<Option<Result<Lines>>> {
+        let Some(signing) = &mut self.signing else { return self.assembly.poll(cx, out) };
+        let start = out.len();
         loop {
-            let chunk = ready!(self.assembly.poll(cx)?);
-            match (chunk, &signing.expected) {
-                (Some(chunk), expected) => {
-                    signing.reading.update(&chunk)?;
-                    if expected.is_some() {
-                        return Poll::Ready(Some(Ok(chunk)));
-                    }
+            let lines = ready!(self.assembly.poll(cx, out)?);
+            match (lines, &signing.expected) {
+                (Some(lines), Some(_)) => {
+                    signing.reading.update(&out[start..])?;
+                    return Poll::Ready(Some(Ok(lines)));
+                }
+                (Some(_), None) => {
+                    signing.reading.update(&out[start..])?;
+                    out.truncate(start);
                 }
                 (None, None) => {
                     let hash = signing.reading.finish();
@@ -85,7 +88,8 @@ impl Outgoing {
                     signing.expected = Some(hash);
                     signing.reading = Reading::new(&signing.signer);
                     self.assembly.restart();
-                    return Poll::Ready(Some(Ok(headers)));
+                    out.extend_from_slice(&headers);
+                    return Poll::Ready(Some(Ok(Lines::Any)));
                 }
                 (None, Some(expected)) => {
                     let unchanged = signing.reading.hash.is_none() || signing.reading.finish() == *expected;
@@ -98,9 +102,24 @@ impl Outgoing {
     }
 }
 
-impl ChunkSource for Outgoing {
-    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
-        let chunk = ready!(self.poll_raw(cx)?);
-        Poll::Ready(chunk.map(|chunk| Ok(self.line_ends.apply(chunk).into())))
+impl Composer for Outgoing {
+    fn size(&self) -> Option<u64> {
+        let verbatim = self.signing.is_none() && self.line_ends.is_verbatim();
+        verbatim.then(|| self.assembly.size()).flatten()
+    }
+
+    fn is_eight_bit(&self) -> bool {
+        self.assembly.is_eight_bit()
+    }
+
+    fn poll_compose(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) -> Poll<Option<Result<Lines>>> {
+        let start = out.len();
+        let Some(lines) = ready!(self.poll_raw(cx, out)?) else { return Poll::Ready(None) };
+        if self.line_ends.is_verbatim() {
+            return Poll::Ready(Some(Ok(lines)));
+        }
+        let chunk = out.split_off(start);
+        out.append(&mut self.line_ends.apply(chunk));
+        Poll::Ready(Some(Ok(Lines::Any)))
     }
 }

@@ -32,7 +32,7 @@ pub(super) fn encode(text: &str, encoding: Encoding) -> String {
 /// `forced` overrides the choice between Q and B.
 pub(super) fn encode_text(text: &str, forced: Option<Encoding>) -> String {
     if has_header_control(text) || needs_encoding(text) {
-        encode(text, forced.unwrap_or_else(|| preferred(text)))
+        encode(text, forced.unwrap_or_else(|| preferred(text.as_bytes())))
     } else {
         text.to_owned()
     }

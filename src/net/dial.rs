@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::Instant;
 
+use super::addresses::ADDRESSES;
 use super::stream::Stream;
 use super::{failure, race, resolve};
 use crate::error::Result;
@@ -14,7 +16,8 @@ use crate::error::Result;
 /// Idle time before keep-alive probes start; keeps the NAT mapping of an idle connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
-/// Resolves `host` and connects to the first of its addresses that answers.
+/// Resolves `host` and connects to the first of its addresses that answers; those with the fewest
+/// connections are asked first.
 pub(super) async fn dial(
     host: &str,
     port: u16,
@@ -29,8 +32,10 @@ async fn reach(mut addresses: Vec<IpAddr>, port: u16, local: Option<IpAddr>) -> 
     if let Some(local) = local {
         same_family(&mut addresses, local);
     }
-    let candidates = race::order(addresses);
-    race::race(candidates, move |address| attempt(SocketAddr::new(address, port), local)).await
+    let ordered = race::order(addresses);
+    let mut candidates: Vec<_> = ordered.into_iter().map(|address| SocketAddr::new(address, port)).collect();
+    ADDRESSES.sort(&mut candidates, Instant::now());
+    race::race(candidates, move |address| attempt(address, local)).await
 }
 
 /// A socket bound to an address of one family cannot reach the other. Where no address is of that
@@ -48,9 +53,12 @@ async fn attempt(address: SocketAddr, local: Option<IpAddr>) -> Result<Stream> {
         let local = SocketAddr::new(local, 0);
         socket.bind(local).map_err(|error| failure::at_address(&as_node_binds(error), "bind", local))?;
     }
-    let socket = socket.connect(address).await.map_err(failed)?;
+    let mut lease = ADDRESSES.lease(address);
+    let connected = socket.connect(address).await;
+    lease.decided();
+    let socket = connected.map_err(failed)?;
     tune(&socket);
-    Ok(Stream::tcp(socket))
+    Ok(Stream::tcp(socket, lease))
 }
 
 /// An address of the wrong family is an invalid argument to Node; Linux names it more exactly.
@@ -131,6 +139,25 @@ mod tests {
             let expected = Some(address.to_string());
             let told = |cause: &crate::error::Error| cause.system_error().unwrap().address == expected;
             assert!(error.summed().iter().any(told), "{address}");
+        }
+    }
+
+    /// Other systems have one loopback address only.
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn connections_spread_over_the_addresses_of_a_host() {
+        let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let addresses: Vec<IpAddr> = (1..=3).map(|last| IpAddr::from([127, 0, 0, last])).collect();
+        let mut open = Vec::new();
+        for _ in 0..9 {
+            let mut stream = reach(addresses.clone(), port, None).await.unwrap();
+            stream.works();
+            open.push(stream);
+        }
+        for address in &addresses {
+            let there = open.iter().filter(|stream| stream.peer_addr().unwrap().ip() == *address);
+            assert_eq!(there.count(), 3, "{address}");
         }
     }
 

@@ -4,6 +4,7 @@
 //! is said over it is not this room's business: SMTP lives in `wire`, and deadlines after
 //! connecting belong to the connection's driver.
 
+mod addresses;
 mod dial;
 mod failure;
 mod proxy;

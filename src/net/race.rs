@@ -37,6 +37,11 @@ where
     F: Future<Output = Result<T>> + Send + 'static,
 {
     let mut waiting = candidates.into_iter();
+    if waiting.len() == 1
+        && let Some(only) = waiting.next()
+    {
+        return attempt(only).await;
+    }
     let mut running = JoinSet::new();
     let mut failures = Vec::new();
     loop {

@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+use super::addresses::Lease;
 use super::tls::stream_failed;
 use super::{Target, Tls};
 use crate::error::{Error, Result};
@@ -34,6 +35,7 @@ pub struct Stream {
     peer: Option<SocketAddr>,
     local: Option<SocketAddr>,
     secure: bool,
+    lease: Lease,
 }
 
 /// TCP, or TLS over a layer: a TLS session inside the tunnel of an HTTPS proxy is two of them.
@@ -53,9 +55,9 @@ struct Session {
 
 impl Stream {
     /// Wraps a connected socket.
-    pub(super) fn tcp(socket: TcpStream) -> Self {
+    pub(super) fn tcp(socket: TcpStream, lease: Lease) -> Self {
         let (peer, local) = (socket.peer_addr().ok(), socket.local_addr().ok());
-        Self { layer: Layer::Tcp(socket), peer, local, secure: false }
+        Self { layer: Layer::Tcp(socket), peer, local, secure: false, lease }
     }
 
     /// Does a TLS handshake with the server of `target` over this stream. Give it a deadline.
@@ -69,6 +71,12 @@ impl Stream {
     pub(super) async fn handshake(self, tls: &Tls, name: &str) -> Result<Self> {
         let stream = tls.handshake(self.layer, name).await?;
         Ok(Self { layer: Layer::Tls(Box::new(Session { stream, failure: None })), ..self })
+    }
+
+    /// The server at the other end is of use; an address whose connections are dropped before is
+    /// asked after the others for a while.
+    pub fn works(&mut self) {
+        self.lease.works();
     }
 
     /// Whether the server itself is at the other end of a TLS session.

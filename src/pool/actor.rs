@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 
+use super::common::Seat;
 use super::schedule::{Action, Schedule, pool_closed};
 use super::{EventSink, PoolEvent, PoolOptions, Request};
 use crate::connection::{self, ConnectionId, Handle, Order, Report, Reports, Settings};
@@ -25,14 +26,15 @@ pub(super) enum Mail {
 /// Starts the task; gives its mailbox.
 pub(super) fn start(
     options: PoolOptions,
-    settings: Arc<Settings>,
+    hosts: Vec<Arc<Settings>>,
+    seat: Seat,
     sink: impl EventSink + Clone,
 ) -> mpsc::UnboundedSender<Mail> {
     let (sender, inbox) = mpsc::unbounded_channel();
     let mut last_words = sink.clone();
     let actor = Actor {
-        schedule: Schedule::new(options),
-        settings,
+        schedule: Schedule::new(options, hosts.len(), seat),
+        hosts,
         mailbox: sender.clone(),
         links: HashMap::new(),
         verifying: HashMap::new(),
@@ -57,11 +59,11 @@ struct Link {
 
 struct Actor<S> {
     schedule: Schedule,
-    settings: Arc<Settings>,
+    hosts: Vec<Arc<Settings>>,
     mailbox: mpsc::UnboundedSender<Mail>,
     links: HashMap<ConnectionId, Link>,
-    /// Connections of a `verify`, with the caller's number until it was answered.
-    verifying: HashMap<ConnectionId, Option<u64>>,
+    /// Connections of a `verify`: the number of the host, and the caller's until it was answered.
+    verifying: HashMap<ConnectionId, (usize, Option<u64>)>,
     events: Vec<PoolEvent>,
     sink: S,
 }
@@ -69,10 +71,12 @@ struct Actor<S> {
 impl<S: EventSink> Actor<S> {
     async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Mail>) {
         let mut batch = Vec::with_capacity(BATCH);
+        let our_turn = self.schedule.wake();
         self.advance();
         while !(self.schedule.has_ended() && self.verifying.is_empty()) {
             let wake = self.schedule.next_wake();
             tokio::select! {
+                () = our_turn.notified() => {}
                 _ = inbox.recv_many(&mut batch, BATCH) => {}
                 () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
             }
@@ -107,7 +111,7 @@ impl<S: EventSink> Actor<S> {
         self.schedule.advance(Instant::now());
         for action in self.schedule.take_actions() {
             match action {
-                Action::Open(id) => self.open(id),
+                Action::Open(id, target) => self.open(id, target),
                 Action::Order(id, order) => self.order(id, order),
                 Action::Event(event) => self.events.push(event),
             }
@@ -125,17 +129,15 @@ impl<S: EventSink> Actor<S> {
                 let error = Error::new(Code::Abort, "Message sending aborted");
                 self.schedule.give_up(id, error);
             }
-            Request::Verify(id) => {
-                let connection = self.schedule.next_connection();
-                self.verifying.insert(connection, Some(id));
-                self.open(connection);
-            }
+            Request::Verify(id) => self.verify_at(0, id),
             Request::Close { force, assigned } => self.schedule.close(force, assigned),
             Request::Drain => self.schedule.drain(),
             Request::Pause(paused) => self.schedule.pause(paused),
             Request::Resize(resize) => self.schedule.resize(resize),
-            Request::Rotate(settings) => {
-                self.settings = settings;
+            Request::Rotate(hosts) => {
+                if hosts.len() == self.hosts.len() {
+                    self.hosts = hosts;
+                }
                 self.schedule.rotate();
             }
             Request::Token(id, token) => self.order(id, Order::Token(token)),
@@ -172,34 +174,41 @@ impl<S: EventSink> Actor<S> {
         match report {
             Report::Ready(ready) => {
                 self.order(id, Order::Quit);
-                if let Some(request) = self.verifying.get_mut(&id).and_then(Option::take) {
+                if let Some(request) = self.verifying.get_mut(&id).and_then(|(_, request)| request.take()) {
                     self.events.push(PoolEvent::Verified(request, Ok(ready)));
                 }
             }
             Report::Closed(closed) => {
                 self.links.remove(&id);
-                if let Some(Some(request)) = self.verifying.remove(&id) {
-                    let error =
-                        closed.error.unwrap_or_else(|| Error::new(Code::Connection, "Connection closed"));
-                    self.events.push(PoolEvent::Verified(request, Err(error)));
+                match self.verifying.remove(&id) {
+                    Some((target, Some(request))) if target + 1 < self.hosts.len() => {
+                        self.verify_at(target + 1, request);
+                    }
+                    Some((_, Some(request))) => {
+                        let closed_early = || Error::new(Code::Connection, "Connection closed");
+                        let error = closed.error.unwrap_or_else(closed_early);
+                        self.events.push(PoolEvent::Verified(request, Err(error)));
+                    }
+                    _ => {}
                 }
             }
             _ => {}
         }
     }
 
-    fn open(&mut self, id: ConnectionId) {
+    /// Tries this host; when it fails, the next. One that works will do.
+    fn verify_at(&mut self, target: usize, request: u64) {
+        let connection = self.schedule.next_connection();
+        self.verifying.insert(connection, (target, Some(request)));
+        self.open(connection, target);
+    }
+
+    fn open(&mut self, id: ConnectionId, target: usize) {
+        let Some(settings) = self.hosts.get(target) else { return };
         let to = self.mailbox.clone();
-        let watch = to.clone();
         let Handle { orders, task } =
-            connection::open(Arc::clone(&self.settings), Reports { to, wrap: Mail::Report, id });
+            connection::open(Arc::clone(settings), Reports { to, wrap: Mail::Report, id });
         self.links.insert(id, Link { orders, task: task.abort_handle() });
-        // A connection that panics has settled nothing: its messages fail, nothing else does.
-        tokio::spawn(async move {
-            if task.await.is_err_and(|error| error.is_panic()) {
-                let _ = watch.send(Mail::Report(id, Report::Closed(panicked())));
-            }
-        });
     }
 
     fn order(&mut self, id: ConnectionId, order: Order) {
@@ -208,7 +217,7 @@ impl<S: EventSink> Actor<S> {
         {
             // The connection ended while the order was on its way.
             let error = connection::lost().at(Phase::Envelope);
-            let result = Err(connection::Undelivered { error, unsent: true, body_read: false });
+            let result = Err(connection::Undelivered { error, unsent: true, body_read: false, so_far: None });
             self.schedule.settled(id, job.id, result, Instant::now());
         }
     }
@@ -231,9 +240,4 @@ pub(super) fn refusal(request: &Request) -> Option<PoolEvent> {
         Request::Verify(id) => Some(PoolEvent::Verified(*id, Err(error))),
         _ => None,
     }
-}
-
-fn panicked() -> connection::Closed {
-    let error = Error::new(Code::Internal, "The connection's task failed: a bug in postpool");
-    connection::Closed { was_ready: true, error: Some(error.at(Phase::InDoubt)), silent: false }
 }

@@ -36,6 +36,39 @@ pub struct Percentiles {
     pub max: f64,
 }
 
+/// Counts of what takes time.
+#[derive(Debug, Default)]
+pub(super) struct Histograms {
+    pub(super) wait: Histogram,
+    pub(super) connect: Histogram,
+    pub(super) envelope: Histogram,
+    pub(super) data: Histogram,
+}
+
+/// Where the time goes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Latency {
+    /// From being handed in to the first connection.
+    pub wait: Percentiles,
+    /// From the first look-up to a connection that takes messages.
+    pub connect: Percentiles,
+    /// From the first command to the reply to DATA.
+    pub envelope: Percentiles,
+    /// From there to the final reply.
+    pub data: Percentiles,
+}
+
+impl Histograms {
+    pub(super) fn latency(&self) -> Latency {
+        Latency {
+            wait: self.wait.percentiles(),
+            connect: self.connect.percentiles(),
+            envelope: self.envelope.percentiles(),
+            data: self.data.percentiles(),
+        }
+    }
+}
+
 impl Histogram {
     pub(super) fn record(&mut self, duration: Duration) {
         self.counts.resize(EXACT as usize + STEPS * DOUBLINGS, 0);

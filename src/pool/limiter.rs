@@ -10,10 +10,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::options::{PoolOptions, RateLimit};
+use super::schedule::WindowState;
 
 /// At most `limit` units in any window of `delta`.
 #[derive(Debug)]
-pub(super) struct Window {
+struct Window {
     limit: u64,
     delta: Duration,
     log: VecDeque<(Instant, u64)>,
@@ -21,13 +22,13 @@ pub(super) struct Window {
 }
 
 impl Window {
-    pub(super) fn new(limit: u64, delta: Duration) -> Self {
+    fn new(limit: u64, delta: Duration) -> Self {
         Self { limit: limit.max(1), delta, log: VecDeque::new(), sum: 0 }
     }
 
     /// When `units` may start: now (`None`), or at an instant to come. What alone is more than the
     /// limit may start into an empty window.
-    pub(super) fn wait(&mut self, units: u64, now: Instant) -> Option<Instant> {
+    fn wait(&mut self, units: u64, now: Instant) -> Option<Instant> {
         self.forget(now);
         let mut excess = (self.sum + units).saturating_sub(self.limit);
         if excess == 0 {
@@ -43,7 +44,7 @@ impl Window {
     }
 
     /// Counts a start.
-    pub(super) fn start(&mut self, units: u64, now: Instant) {
+    fn start(&mut self, units: u64, now: Instant) {
         self.sum += units;
         match self.log.back_mut() {
             Some((start, weight)) if *start == now => *weight += units,
@@ -52,18 +53,13 @@ impl Window {
     }
 
     /// Another limit from now on. What already started counts on.
-    pub(super) fn change(&mut self, limit: u64, delta: Duration) {
+    fn change(&mut self, limit: u64, delta: Duration) {
         self.limit = limit.max(1);
         self.delta = delta;
     }
 
-    /// Units in any window.
-    pub(super) fn limit(&self) -> u64 {
-        self.limit
-    }
-
     /// Units in the window now.
-    pub(super) fn used(&mut self, now: Instant) -> u64 {
+    fn used(&mut self, now: Instant) -> u64 {
         self.forget(now);
         self.sum
     }
@@ -81,9 +77,9 @@ impl Window {
 /// All limits of a pool together.
 #[derive(Debug, Default)]
 pub(super) struct Limiter {
-    pub(super) messages: Option<Window>,
-    pub(super) recipients: Option<Window>,
-    pub(super) bytes: Option<Window>,
+    messages: Option<Window>,
+    recipients: Option<Window>,
+    bytes: Option<Window>,
 }
 
 impl Limiter {
@@ -124,7 +120,14 @@ impl Limiter {
         }
     }
 
-    /// Whether any limit is on: a message must then start when it is handed out, not later.
+    /// Message starts, recipients and octets, as far as they are limited.
+    pub(super) fn windows(&mut self, now: Instant) -> [Option<WindowState>; 3] {
+        [&mut self.messages, &mut self.recipients, &mut self.bytes].map(|window| {
+            window.as_mut().map(|window| WindowState { limit: window.limit, used: window.used(now) })
+        })
+    }
+
+    /// Whether any limit is on.
     pub(super) fn is_on(&self) -> bool {
         self.messages.is_some() || self.recipients.is_some() || self.bytes.is_some()
     }

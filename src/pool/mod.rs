@@ -5,18 +5,21 @@
 //! messages. Bytes, commands and sockets are the connection's business.
 
 mod actor;
+mod common;
 mod histogram;
 mod lanes;
 mod learn;
 mod limiter;
 mod options;
 mod schedule;
+mod targets;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 
+use self::common::Common;
 use crate::error::Error;
 use crate::mail::{Message, Receipt};
 
@@ -24,10 +27,11 @@ pub use crate::connection::{
     ConnectionId, Credentials, CustomAuth, HandshakeOptions, Ladder, LogLine, Pipelining, Proxy, ProxyKind,
     Ready, Secret, Settings, Target, Tls, TlsInfo, TlsOptions, TlsVersion,
 };
-pub use histogram::Percentiles;
+pub use histogram::{Latency, Percentiles};
 pub use learn::Limits;
 pub use options::{LaneWeight, PoolOptions, RateLimit, Resize};
-pub use schedule::{CloseReason, ConnectionView, LaneState, Latency, Snapshot, Totals, WindowState};
+pub use schedule::{CloseReason, ConnectionView, LaneState, Snapshot, Totals, WindowState};
+pub use targets::TargetState;
 
 /// A message handed to the pool.
 #[derive(Debug)]
@@ -55,7 +59,7 @@ pub(crate) enum Request {
     Drain,
     Pause(bool),
     Resize(Resize),
-    Rotate(Arc<Settings>),
+    Rotate(Vec<Arc<Settings>>),
     Token(ConnectionId, Result<Secret, Error>),
     AuthCommand(ConnectionId, String),
     AuthDone(ConnectionId, Result<(), Error>),
@@ -95,7 +99,12 @@ pub enum PoolEvent {
         messages: u32,
     },
     /// A connection is being opened.
-    Created(ConnectionId),
+    Created {
+        /// The connection.
+        connection: ConnectionId,
+        /// Number of its host.
+        target: usize,
+    },
     /// A connection takes messages.
     Ready(ConnectionId, Box<Ready>),
     /// A connection is gone.
@@ -115,6 +124,8 @@ pub enum PoolEvent {
     Empty,
     /// A limit of the server was learned.
     LimitLearned {
+        /// Number of the host.
+        target: usize,
         /// `messages`, `connections`, `rate` or `idle`.
         kind: &'static str,
         /// The limit.
@@ -134,8 +145,6 @@ pub enum PoolEvent {
     Ended,
     /// What `Stats` asked for.
     Stats(u64, Box<Snapshot>),
-    /// The server's TLS is beyond this engine.
-    TlsIncompatible(Error),
     /// The pool itself failed: every message it held is to be failed with this.
     Crashed(Error),
 }
@@ -150,6 +159,7 @@ pub trait EventSink: Send + 'static {
 #[derive(Clone)]
 pub struct Pool {
     mailbox: Arc<Mailbox>,
+    common: Common,
 }
 
 /// The way to the pool's task, and past it once that is gone.
@@ -172,11 +182,32 @@ impl fmt::Debug for Pool {
 }
 
 impl Pool {
-    /// Starts a pool on the current runtime.
-    pub fn start(options: PoolOptions, settings: Arc<Settings>, sink: impl EventSink + Clone) -> Self {
+    /// Starts a pool on the current runtime, with at least one host.
+    pub fn start(options: PoolOptions, hosts: Vec<Arc<Settings>>, sink: impl EventSink + Clone) -> Self {
+        let common = Common::new(&options);
+        Self::join(common, options, hosts, sink)
+    }
+
+    /// Starts a pool that shares this one's limits on the rate, instead of those in `options`, and
+    /// its latency figures: the pool of another account.
+    pub fn start_beside(
+        &self,
+        options: PoolOptions,
+        hosts: Vec<Arc<Settings>>,
+        sink: impl EventSink + Clone,
+    ) -> Self {
+        Self::join(self.common.clone(), options, hosts, sink)
+    }
+
+    fn join(
+        common: Common,
+        options: PoolOptions,
+        hosts: Vec<Arc<Settings>>,
+        sink: impl EventSink + Clone,
+    ) -> Self {
         let events = Mutex::new(Box::new(sink.clone()) as Box<dyn EventSink>);
-        let requests = actor::start(options, settings, sink);
-        Self { mailbox: Arc::new(Mailbox { requests, events }) }
+        let requests = actor::start(options, hosts, common.join(), sink);
+        Self { mailbox: Arc::new(Mailbox { requests, events }), common }
     }
 
     /// Queues a message.
@@ -215,9 +246,9 @@ impl Pool {
         self.ask(Request::Resize(resize));
     }
 
-    /// Starts a new generation of connections.
-    pub fn rotate(&self, settings: Arc<Settings>) {
-        self.ask(Request::Rotate(settings));
+    /// Starts a new generation of connections, to the same hosts.
+    pub fn rotate(&self, hosts: Vec<Arc<Settings>>) {
+        self.ask(Request::Rotate(hosts));
     }
 
     /// Answers [`PoolEvent::TokenWanted`].

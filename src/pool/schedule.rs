@@ -8,13 +8,15 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::PoolEvent;
+use super::common::Seat;
 use super::lanes::Lanes;
-use super::learn::{Learned, Lesson};
-use super::limiter::Limiter;
+use super::learn::Lesson;
 use super::options::PoolOptions;
+use super::targets::Targets;
 use crate::connection::{ConnectionId, Order};
 use crate::error::{Code, Error, Phase};
 
@@ -29,13 +31,13 @@ mod snapshot;
 
 use connection::{Connection, State};
 use job::{Job, Place};
-pub use snapshot::{ConnectionView, LaneState, Latency, Snapshot, Totals, WindowState};
+pub use snapshot::{ConnectionView, LaneState, Snapshot, Totals, WindowState};
 
 /// Something the actor has to do.
 #[derive(Debug)]
 pub(super) enum Action {
-    /// Open a connection under this number.
-    Open(ConnectionId),
+    /// Open a connection under this number, to this host.
+    Open(ConnectionId, usize),
     /// Pass an order on.
     Order(ConnectionId, Order),
     /// Tell the owner.
@@ -117,32 +119,24 @@ pub(super) struct Schedule {
     delayed: usize,
     connections: BTreeMap<ConnectionId, Connection>,
     last_connection: ConnectionId,
-    limiter: Limiter,
-    learned: Learned,
+    /// The limits on the rate, shared with the pools of accounts.
+    seat: Seat,
+    targets: Targets,
     timers: BTreeSet<(Instant, Timer)>,
-    /// No connection is opened before.
-    connect_after: Option<Instant>,
-    /// A connection of this generation logged in, or needed no login.
-    login_works: bool,
     /// No connection is opened before for `minConnections` alone.
     warm_after: Option<Instant>,
-    /// Rounds of connections that failed in a row without a message getting through.
-    failures: u32,
-    /// When the last of them failed.
-    failed_at: Option<Instant>,
     actions: Vec<Action>,
     totals: snapshot::Totals,
-    latency: snapshot::Histograms,
     ended: bool,
 }
 
 impl Schedule {
-    pub(super) fn new(options: PoolOptions) -> Self {
+    pub(super) fn new(options: PoolOptions, hosts: usize, seat: Seat) -> Self {
         let weights = options.lanes.iter().map(|lane| (Arc::from(lane.name.as_str()), lane.weight));
         Self {
             lanes: Lanes::new(weights),
-            limiter: Limiter::new(&options),
-            learned: Learned::new(options.learn_limits),
+            seat,
+            targets: Targets::new(hosts, options.learn_limits),
             options,
             mode: Mode::Running,
             paused: false,
@@ -153,16 +147,16 @@ impl Schedule {
             connections: BTreeMap::new(),
             last_connection: 0,
             timers: BTreeSet::new(),
-            connect_after: None,
-            login_works: false,
             warm_after: None,
-            failures: 0,
-            failed_at: None,
             actions: Vec::new(),
             totals: snapshot::Totals::default(),
-            latency: snapshot::Histograms::default(),
             ended: false,
         }
+    }
+
+    /// Notified when [`advance`](Self::advance) may find the limits on the rate open.
+    pub(super) fn wake(&self) -> Arc<Notify> {
+        self.seat.wake()
     }
 
     /// What is to be done, in order.
@@ -188,10 +182,15 @@ impl Schedule {
 
     /// Gives out everything that can go on now. Call after every batch of inputs.
     pub(super) fn advance(&mut self, now: Instant) {
-        if let Some(at) = self.learned.recover(self.options.max_connections, now) {
-            self.timers.insert((at, Timer::Wake));
+        self.targets.pass(now);
+        for target in self.targets.iter_mut() {
+            let raised = target.learned.recover(self.options.max_connections + 1, now);
+            self.timers.extend(raised.map(|at| (at, Timer::Wake)));
         }
         let held_back = !self.paused && self.dispatch(now);
+        if !held_back {
+            self.seat.leave();
+        }
         self.open_connections(held_back, now);
         self.end_if_done();
     }
@@ -228,9 +227,9 @@ impl Schedule {
         self.actions.push(Action::Event(event));
     }
 
-    fn tell_lesson(&mut self, lesson: Option<Lesson>) {
+    fn tell_lesson(&mut self, target: usize, lesson: Option<Lesson>) {
         if let Some(Lesson { kind, value }) = lesson {
-            self.tell(PoolEvent::LimitLearned { kind, value });
+            self.tell(PoolEvent::LimitLearned { target, kind, value });
         }
     }
 }

@@ -75,17 +75,6 @@ impl Command<'_> {
         out.extend_from_slice(b"\r\n");
         Ok(())
     }
-}
-
-impl Command<'_> {
-    /// The line of a command that passed [`check`](Self::check); nothing of one that would not.
-    pub(super) fn line(&self) -> Vec<u8> {
-        let mut line = Vec::with_capacity(64);
-        if self.encode(&mut line).is_err() {
-            line.clear();
-        }
-        line
-    }
 
     /// Whether the command is one line.
     pub(super) fn check(&self) -> Result<()> {

@@ -5,6 +5,8 @@
 
 use memchr::{memchr2, memmem};
 
+use crate::mail::Lines;
+
 /// Normalises line ends and, for DATA, doubles leading dots.
 #[derive(Debug, Clone)]
 pub struct BodyEncoder {
@@ -41,6 +43,25 @@ impl BodyEncoder {
             self.encode_any(chunk, out);
         }
         self.written += (out.len() - before) as u64;
+    }
+
+    /// Encodes in place what stands in the buffer from `start` on.
+    pub fn settle(&mut self, out: &mut Vec<u8>, start: usize, lines: Lines) {
+        let Some((&last, _)) = out[start..].split_last() else { return };
+        if lines == Lines::Plain && self.last != b'\r' || self.needs_nothing(&out[start..]) {
+            self.written += (out.len() - start) as u64;
+            self.last = last;
+            self.empty = false;
+        } else {
+            let chunk = out.split_off(start);
+            self.encode(&chunk, out);
+        }
+    }
+
+    fn needs_nothing(&self, chunk: &[u8]) -> bool {
+        let begins_with_dot = self.last == b'\n' && chunk.first() == Some(&b'.');
+        let has_dots = || begins_with_dot || memmem::find(chunk, b"\n.").is_some();
+        has_clean_line_ends(self.last, chunk) && !(self.stuff && has_dots())
     }
 
     /// Every line end is CRLF already, as in all that was composed here: only dots are left to do,
@@ -166,6 +187,19 @@ mod tests {
     }
 
     #[test]
+    fn plain_lines_behind_a_bare_cr_still_get_the_line_feed_between_them() {
+        let (mut encoder, mut out) = (BodyEncoder::for_data(), Vec::new());
+        for (piece, lines) in [("a\r", Lines::Any), ("QUJD\r\nRA==", Lines::Plain)] {
+            let start = out.len();
+            out.extend_from_slice(piece.as_bytes());
+            encoder.settle(&mut out, start, lines);
+        }
+        encoder.finish(&mut out);
+        assert_eq!(out, b"a\r\nQUJD\r\nRA==\r\n.\r\n");
+        assert_eq!(encoder.written(), out.len() as u64);
+    }
+
+    #[test]
     fn bdat_has_no_dots_added_and_no_final_dot() {
         let mut encoder = BodyEncoder::for_bdat();
         let mut out = Vec::new();
@@ -193,6 +227,25 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_was_composed_in_place_gets_the_same_bytes(text in nasty(), cut in 0usize..30) {
+            let at = cut.min(text.len());
+            for make in [BodyEncoder::for_data, BodyEncoder::for_bdat] {
+                let (mut copying, mut in_place) = (make(), make());
+                let (mut copied, mut composed) = (Vec::new(), Vec::new());
+                for piece in [&text.as_bytes()[..at], &text.as_bytes()[at..]] {
+                    copying.encode(piece, &mut copied);
+                    let start = composed.len();
+                    composed.extend_from_slice(piece);
+                    in_place.settle(&mut composed, start, Lines::Any);
+                }
+                copying.finish(&mut copied);
+                in_place.finish(&mut composed);
+                prop_assert_eq!(&copied, &composed);
+                prop_assert_eq!(in_place.written(), composed.len() as u64);
+            }
+        }
+
         #[test]
         fn clean_line_ends_take_a_shorter_way_to_the_same_bytes(text in nasty(), cut in 0usize..30) {
             let at = cut.min(text.len());

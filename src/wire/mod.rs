@@ -8,6 +8,7 @@
 
 mod capabilities;
 mod command;
+mod credentials;
 mod encoder;
 mod envelope;
 mod handshake;
@@ -18,9 +19,10 @@ mod transaction;
 
 pub use capabilities::{Capabilities, Limits};
 pub use command::LogLine;
+pub use credentials::{Credentials, Secret};
 pub use encoder::BodyEncoder;
 pub use envelope::{MailParams, check as check_envelope};
-pub use handshake::{Credentials, Handshake, HandshakeOptions, Secret, Step, unexpected};
+pub use handshake::{Handshake, HandshakeOptions, Step, unexpected};
 pub use reply::{Reply, ReplyReader};
 pub use sasl::Mechanism;
 pub use session::{Event, Progress, Session, SessionOptions, closed_unexpectedly};

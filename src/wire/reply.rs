@@ -32,6 +32,12 @@ impl Reply {
         self.code == 421
     }
 
+    /// Whether it can be the verdict on a command of a transaction: some codes belong to the
+    /// greeting, to AUTH, HELP or QUIT alone (RFC 5321 §4.2.2, RFC 4954 §6).
+    pub fn answers_transaction(&self) -> bool {
+        matches!(self.class(), 2 | 4 | 5) && !matches!(self.code, 211 | 214 | 220 | 221 | 235)
+    }
+
     /// First digit of the code.
     pub fn class(&self) -> u16 {
         self.code / 100

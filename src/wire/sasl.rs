@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use hmac::{Hmac, Mac as _};
 use md5::Md5;
 
-use super::handshake::Secret;
+use super::credentials::Secret;
 
 /// A mechanism the engine speaks by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

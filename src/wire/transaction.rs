@@ -67,10 +67,10 @@ pub(super) struct Transaction {
     pub(super) size: Option<u64>,
     /// RSET was sent in front of it.
     pub(super) reset: bool,
-    /// Replies that are still to come.
-    pub(super) awaiting: usize,
     /// The server has answered something of it.
     pub(super) heard: bool,
+    /// Replies that are still to come.
+    pub(super) awaiting: usize,
     /// Recipients answered.
     pub(super) answered: usize,
     pub(super) accepted: Vec<String>,
@@ -85,6 +85,12 @@ pub(super) struct Transaction {
     final_reply: Option<Reply>,
     /// The body began to leave.
     pub(super) body_begun: bool,
+    /// The body goes by BDAT.
+    pub(super) chunked: bool,
+    /// Its outcome counts once the RSET behind it is answered.
+    pub(super) marked: bool,
+    /// Another reply stood where that one was due.
+    pub(super) disordered: bool,
 }
 
 impl Transaction {
@@ -96,8 +102,8 @@ impl Transaction {
             params,
             size,
             reset: false,
-            awaiting: 0,
             heard: false,
+            awaiting: 0,
             answered: 0,
             accepted: Vec::new(),
             refused: Vec::new(),
@@ -108,6 +114,9 @@ impl Transaction {
             data_error: None,
             final_reply: None,
             body_begun: false,
+            chunked: false,
+            marked: false,
+            disordered: false,
         }
     }
 
@@ -122,6 +131,16 @@ impl Transaction {
     /// Every command is out and every reply is in.
     pub(super) fn is_settled(&self) -> bool {
         self.stage == Stage::Ended && self.awaiting == 0
+    }
+
+    /// Every reply is in but the one to the RSET behind it.
+    fn is_answered(&self) -> bool {
+        self.marked && self.awaiting == 1
+    }
+
+    /// The final reply, if the server took the message.
+    pub(super) fn taken_with(&self) -> Option<&Reply> {
+        self.final_reply.as_ref().filter(|reply| reply.is_positive())
     }
 
     /// All replies to MAIL and RCPT are in.
@@ -140,8 +159,7 @@ impl Transaction {
 
     /// The server took a body whose envelope, or a chunk of which, it had refused.
     pub(super) fn is_contradicted(&self) -> bool {
-        let taken = self.final_reply.as_ref().is_some_and(Reply::is_positive);
-        taken && (self.is_hopeless() || self.data_error.is_some())
+        self.taken_with().is_some() && (self.is_hopeless() || self.data_error.is_some())
     }
 
     pub(super) fn mail_reply(&mut self, reply: &Reply) {
@@ -199,6 +217,9 @@ impl Transaction {
     /// The verdict once everything is answered; the error says so if the server took a body it
     /// had no envelope for.
     pub(super) fn verdict(self, lmtp: bool) -> Outcome {
+        if self.disordered {
+            return Outcome::Failed(Failure { error: disorder(), unsent: false });
+        }
         if self.is_contradicted() {
             return Outcome::Failed(Failure { error: contradiction(self.final_reply), unsent: false });
         }
@@ -212,13 +233,15 @@ impl Transaction {
             return Outcome::Failed(Failure { error, unsent });
         }
         match self.final_reply {
-            Some(reply) if lmtp || reply.is_positive() => Outcome::Accepted(Box::new(Accepted {
-                envelope: self.envelope,
-                accepted: self.accepted,
-                refused: self.refused,
-                size: self.wire_size,
-                response: reply.text,
-            })),
+            Some(reply) if lmtp || (reply.is_positive() && reply.answers_transaction()) => {
+                Outcome::Accepted(Box::new(Accepted {
+                    envelope: self.envelope,
+                    accepted: self.accepted,
+                    refused: self.refused,
+                    size: self.wire_size,
+                    response: reply.text,
+                }))
+            }
             Some(reply) => {
                 let phase = if matches!(reply.class(), 4 | 5) { Phase::Rejected } else { Phase::InDoubt };
                 let error = failure(Code::Message, "Message failed", &reply, "DATA", phase);
@@ -231,31 +254,37 @@ impl Transaction {
         }
     }
 
-    /// The verdict when the connection is lost with `error`; `written` is how much of the stream
-    /// was handed to the socket.
-    pub(super) fn lost(self, error: &Error, written: u64) -> Failure {
-        if self.end_at.is_some_and(|end| written >= end) && !self.is_hopeless() {
+    /// The outcome when the connection is lost with `error`; `written` is how much of the stream
+    /// was handed to the socket. A final reply counts though its mark is missing, unless replies
+    /// were out of order. `over`: the server had said its last word before; commands are answered
+    /// in order, so it has read nothing behind that.
+    pub(super) fn lost(self, error: &Error, written: u64, lmtp: bool, over: bool) -> Outcome {
+        let settled = self.is_answered() && error.code() != Code::Protocol;
+        if settled || self.disordered || self.is_contradicted() {
+            return self.verdict(lmtp);
+        }
+        Outcome::Failed(self.failure(error, written, over))
+    }
+
+    fn failure(self, error: &Error, written: u64, over: bool) -> Failure {
+        if over && !self.heard {
+            return Failure { error: error.clone().at(Phase::Envelope).fatal(), unsent: true };
+        }
+        let own = self.envelope_error().filter(|_| self.is_hopeless()).or_else(|| self.data_error.clone());
+        let code = own.as_ref().and_then(Error::reply_code);
+        // Without its mark a refusal may have been another message's, and a 421 nobody's.
+        let doubted = self.marked && !over && (error.code() == Code::Protocol || code == Some(421));
+        let ended = self.end_at.is_some_and(|end| written >= end);
+        if ended && (!self.is_hopeless() || doubted) {
             return Failure { error: error.clone().at(Phase::InDoubt).fatal(), unsent: false };
         }
-        if self.is_hopeless()
-            && let Some(own) = self.envelope_error()
-        {
-            let unsent = own.reply_code() == Some(421);
-            return Failure { error: own.fatal(), unsent };
-        }
-        if let Some(own) = self.data_error {
-            let unsent = own.reply_code() == Some(421);
-            return Failure { error: own.fatal(), unsent };
+        if let Some(own) = own {
+            return Failure { error: own.fatal(), unsent: code == Some(421) };
         }
         let at_data = self.stage == Stage::AwaitGo && self.envelope_answered();
         let begun = self.body_begun || self.stage == Stage::Body || at_data;
         let phase = if begun { Phase::Data } else { Phase::Envelope };
         Failure { error: error.clone().at(phase).fatal(), unsent: true }
-    }
-
-    /// The verdict when the server ended the session before it came to this message.
-    pub(super) fn passed_over(error: &Error) -> Failure {
-        Failure { error: error.clone().at(Phase::Envelope).fatal(), unsent: true }
     }
 
     /// nodemailer's error for an envelope that found no taker.
@@ -290,6 +319,14 @@ const NOT_ALLOWED: &str = "Internationalized mailbox name not allowed";
 
 fn failure(code: Code, text: &'static str, reply: &Reply, command: &'static str, phase: Phase) -> Error {
     Error::new(code, text).response(&*reply.text).command(command).at(phase)
+}
+
+/// Replies were matched with commands they do not belong to.
+fn disorder() -> Error {
+    Error::new(Code::Protocol, "Replies of the server are out of order")
+        .command("DATA")
+        .at(Phase::InDoubt)
+        .fatal()
 }
 
 /// Whoever's envelope it went out under, or whatever part of it: nobody can tell what was delivered.

@@ -33,6 +33,7 @@ pub(crate) enum Fault {
     Never,
     Garbage,
     Extra,
+    Shift,
     Early,
     Split,
     Silence,
@@ -134,6 +135,8 @@ impl Place {
             Self::Data if rung == Rung::Stream => rule.k(1).matching("*victim*"),
             Self::MidBody => rule.after(500).matching("*victim*"),
             Self::Idle => rule.after(25),
+            // The one behind a body, not the one a connection begins with.
+            Self::Rset if rung == Rung::Stream => rule.on_message(2),
             _ if self.has_victim() => rule.matching("*victim*"),
             _ => rule,
         }
@@ -141,7 +144,7 @@ impl Place {
 }
 
 impl Fault {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Fin,
         Self::Rst,
         Self::Bye,
@@ -149,6 +152,7 @@ impl Fault {
         Self::Never,
         Self::Garbage,
         Self::Extra,
+        Self::Shift,
         Self::Early,
         Self::Split,
         Self::Silence,
@@ -164,6 +168,7 @@ impl Fault {
             Self::Never => "5xx",
             Self::Garbage => "garbage",
             Self::Extra => "extra reply",
+            Self::Shift => "extra, refusal",
             Self::Early => "early reply",
             Self::Split => "byte by byte",
             Self::Silence => "silence",
@@ -189,7 +194,7 @@ impl Fault {
             Self::Later => Action::Reply("451 4.3.0 Later".into()),
             Self::Never => Action::Reply("554 5.3.0 Never".into()),
             Self::Garbage => Action::Garbage,
-            Self::Extra => Action::Extra,
+            Self::Extra | Self::Shift => Action::Extra,
             Self::Early => Action::Early,
             Self::Split => Action::Split,
             Self::Silence => Action::Silence,

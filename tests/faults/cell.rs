@@ -45,10 +45,11 @@ impl fmt::Display for Cell {
 
 impl Cell {
     /// `None` where the fault has no meaning: nothing is said in the middle of a body that could
-    /// be said too slowly.
+    /// be said too slowly, and only what comes before its end can shift the verdict on a message.
     pub(crate) fn new(place: Place, fault: Fault, rung: Rung) -> Option<Self> {
         let mute = place == Place::MidBody && matches!(fault, Fault::Split | Fault::Drip);
-        (!mute).then_some(Self { rung, place, fault })
+        let late = fault == Fault::Shift && !matches!(place, Place::Mail | Place::Rcpt | Place::Data);
+        (!mute && !late).then_some(Self { rung, place, fault })
     }
 
     /// Runs the cell and says what was wrong, if anything.
@@ -89,6 +90,9 @@ impl Cell {
         if self.place == Place::Rset {
             // A transaction without a taker has to be closed by RSET on every rung.
             script.push(Rule::reply(Step::Rcpt, "550 5.1.1 Nobody").matching("*victim*"));
+        }
+        if self.fault == Fault::Shift {
+            script.push(Rule::reply(Step::EndOfData, "554 5.7.1 Spam").matching("*victim*"));
         }
         Config {
             pipelining: self.rung != Rung::Single,

@@ -23,6 +23,18 @@ A cell says what the fault cost: nothing (`·`, all seven were sent), messages t
 message that was provably not delivered is sent again on another connection, which is why most faults cost nothing; one
 whose time ran out fails, as with nodemailer. On rung 3 the figures depend on how much was in flight.
 
+## One reply too many
+
+Replies carry no number; a surplus one shifts all behind it, and a refusal is then read as the answer to another command.
+The column `extra, refusal` is that: a surplus reply, and the message refused at its end. On rungs 0 to 2 the 354 to
+DATA shows a shift before a body leaves. On rung 3 the RSET behind each body does: an outcome counts once that RSET is
+answered in the words the server resets in, so that it is true, or in doubt. Everything else in flight is in doubt too,
+and the host is not met on rung 3 again.
+
+Not to be known by any client is whether a second reply follows the final one. A server that answers end-of-data with 250
+and then, on second thoughts, with 554 has said up to the 250 what a server says that took the message; waiting for a
+second reply has no end. postpool believes the first one, on rung 3 only if RSET is answered next.
+
 Written by `FAULTS_PAGE=docs/faults.md cargo test --test faults`.
 ";
 

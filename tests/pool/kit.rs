@@ -82,10 +82,15 @@ pub(crate) type Outcome = std::result::Result<(), Error>;
 
 impl Client {
     pub(crate) fn new(options: PoolOptions, settings: Settings) -> Self {
+        Self::with_hosts(options, vec![settings])
+    }
+
+    pub(crate) fn with_hosts(options: PoolOptions, hosts: Vec<Settings>) -> Self {
+        let hosts = hosts.into_iter().map(Arc::new).collect();
         let (to, events) = mpsc::unbounded_channel();
         let bomb = Arc::new(AtomicBool::new(false));
         let sink = Events { to, bomb: Arc::clone(&bomb) };
-        Self { handle: Some(Pool::start(options, Arc::new(settings), sink)), events, bomb }
+        Self { handle: Some(Pool::start(options, hosts, sink)), events, bomb }
     }
 
     pub(crate) fn pool(&self) -> &Pool {

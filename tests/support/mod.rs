@@ -152,7 +152,7 @@ pub(crate) struct Office {
 impl Office {
     pub(crate) fn open(options: PoolOptions, settings: Settings) -> Self {
         let (sender, events) = mpsc::unbounded_channel();
-        let pool = Pool::start(options, Arc::new(settings), Forward(sender));
+        let pool = Pool::start(options, vec![Arc::new(settings)], Forward(sender));
         let outcomes = HashMap::new();
         Self { pool, outcomes, told: Vec::new(), events, sent: 0, settled: 0, ended: false }
     }

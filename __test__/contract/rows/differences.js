@@ -189,6 +189,18 @@ module.exports = [
       expect(messages).toEqual([]);
     },
   }),
+  differs('recipients-in-parts', 'more recipients than the server takes at once', {
+    server: {
+      capabilities: ['PIPELINING', 'LIMITS RCPTMAX=2'],
+      replies: { RCPT: ({ to }) => (to.length < 2 ? undefined : '452 4.5.3 too many recipients') },
+    },
+    message: () => ({ to: ['a@example.com', 'b@example.com', 'c@example.com'] }),
+    theirs: ({ outcome }) => expect(outcome.info.rejected).toEqual(['c@example.com']),
+    ours: ({ outcome, messages }) => {
+      expect([outcome.info.accepted.length, outcome.info.rejected]).toEqual([3, []]);
+      expect(messages).toHaveLength(2);
+    },
+  }),
   differs('size-checked', 'a message larger than the server takes is not sent', {
     server: { capabilities: ['SIZE 1000'] },
     message: () => ({ text: 'x'.repeat(5000) }),

@@ -15,12 +15,12 @@ pub(crate) enum Transfer {
 }
 
 impl Transfer {
-    /// Octets to expect for content of that length; exact but for quoted-printable.
-    pub(crate) const fn expected_len(self, octets: usize) -> usize {
+    /// Octets to expect as the encoding of that content; exact but for quoted-printable.
+    pub(crate) fn expected_len(self, octets: &[u8]) -> usize {
         match self {
-            Self::Identity => octets,
-            Self::Base64 => base64::encoded_len(octets),
-            Self::QuotedPrintable { .. } => octets + octets / 4,
+            Self::Identity => octets.len(),
+            Self::Base64 => base64::encoded_len(octets.len()),
+            Self::QuotedPrintable { .. } => qp::expected_len(octets),
         }
     }
 }

@@ -3,49 +3,16 @@
 //! Where a soft break goes depends on where the input was cut into slices, so the slices are part
 //! of the format here: 64 KiB each, counted from the start of every chunk that is pushed.
 
-/// Octets a line may take, soft break included.
-const WIDTH: usize = 76;
-/// The part of a line, from its end, where a break at white space or punctuation is preferred.
-const MARGIN: usize = WIDTH / 3;
+mod escape;
+mod wrap;
+
+pub(crate) use escape::{is_blank, is_literal, push_escape};
+
+use escape::{Around, escape, escaped_len};
+use wrap::{wrap, wrapped_len};
+
 /// Octets encoded and wrapped at a time.
 const SLICE: usize = 64 * 1024;
-
-const HEX: &[u8; 16] = b"0123456789ABCDEF";
-
-const LITERAL: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0x20;
-    while byte < 0x7f {
-        table[byte] = byte != b'=' as usize;
-        byte += 1;
-    }
-    table[b'\t' as usize] = true;
-    table[b'\r' as usize] = true;
-    table[b'\n' as usize] = true;
-    table
-};
-
-/// Printable octets and tabs: literal unless they are blanks at the end of a line.
-const fn is_plain(byte: u8) -> bool {
-    byte.wrapping_sub(0x20) < 0x5f && byte != b'=' || byte == b'\t'
-}
-
-/// Whether the octet needs no escape, apart from what its place may ask for.
-pub(crate) const fn is_literal(byte: u8) -> bool {
-    LITERAL[byte as usize]
-}
-
-/// Space or tab.
-pub(crate) const fn is_blank(byte: u8) -> bool {
-    byte == b' ' || byte == b'\t'
-}
-
-/// Appends `=XX`.
-pub(crate) fn push_escape(byte: u8, out: &mut String) {
-    out.push('=');
-    out.push(char::from(HEX[usize::from(byte >> 4)]));
-    out.push(char::from(HEX[usize::from(byte & 15)]));
-}
 
 /// Encodes a body that arrives in chunks.
 #[derive(Debug)]
@@ -121,174 +88,9 @@ impl QuotedPrintable {
     }
 }
 
-/// What decides about the octets at the edges of a slice.
-#[derive(Clone, Copy)]
-struct Around {
-    before: Option<u8>,
-    after: Option<u8>,
-    binary: bool,
-}
-
-fn escape(slice: &[u8], around: Around, out: &mut Vec<u8>) {
-    out.reserve(slice.len() + slice.len() / 4);
-    let mut at = 0;
-    while at < slice.len() {
-        let run = plain_run(&slice[at..]);
-        out.extend_from_slice(&slice[at..at + run]);
-        at += run;
-        let Some(&byte) = slice.get(at) else { break };
-        let line_end = byte == b'\r' || byte == b'\n';
-        if line_end && at > 0 {
-            escape_blank(slice[at - 1], out);
-        }
-        if line_end && (!around.binary || is_whole_break(slice, at, around)) {
-            out.push(byte);
-        } else {
-            push_escaped(byte, out);
-        }
-        at += 1;
-    }
-    if let (Some(&last), None | Some(b'\r' | b'\n')) = (slice.last(), around.after) {
-        escape_blank(last, out);
-    }
-}
-
-/// Octets at the start that are copied as they are.
-fn plain_run(octets: &[u8]) -> usize {
-    let mut run = 0;
-    // Without an early exit the compiler looks at a block at once.
-    for block in octets.chunks_exact(16) {
-        if !block.iter().fold(true, |plain, &byte| plain & is_plain(byte)) {
-            break;
-        }
-        run += block.len();
-    }
-    let rest = &octets[run..];
-    run + rest.iter().position(|&byte| !is_plain(byte)).unwrap_or(rest.len())
-}
-
-/// Escapes the blank just written: it turned out to end its line.
-fn escape_blank(last: u8, out: &mut Vec<u8>) {
-    if is_blank(last) {
-        out.pop();
-        push_escaped(last, out);
-    }
-}
-
-/// Whether the CR or LF at `at` is half of a CR LF.
-fn is_whole_break(slice: &[u8], at: usize, around: Around) -> bool {
-    if slice[at] == b'\r' {
-        return slice.get(at + 1).copied().or(around.after) == Some(b'\n');
-    }
-    at.checked_sub(1).map_or(around.before, |i| slice.get(i).copied()) == Some(b'\r')
-}
-
-fn push_escaped(byte: u8, out: &mut Vec<u8>) {
-    out.extend_from_slice(&[b'=', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
-}
-
-/// Breaks encoded text into lines of at most [`WIDTH`] octets.
-fn wrap(text: &[u8], out: &mut Vec<u8>) {
-    if text.len() <= WIDTH {
-        out.extend_from_slice(text);
-        return;
-    }
-    out.reserve(text.len() + text.len() / 16);
-    let mut rest = text;
-    while !rest.is_empty() {
-        let window = &rest[..rest.len().min(WIDTH)];
-        let (take, soft) = cut(window, rest.len());
-        out.extend_from_slice(&rest[..take]);
-        if soft {
-            out.extend_from_slice(b"=\r\n");
-        }
-        rest = &rest[take..];
-    }
-}
-
-/// How much of `window` makes the next line, and whether a soft break follows it. `rest` is how
-/// much text there is from the start of the window.
-fn cut(window: &[u8], rest: usize) -> (usize, bool) {
-    if let Some(end) = hard_break(window) {
-        return (end, false);
-    }
-    let mut take = match separator(window) {
-        Some(end) => end,
-        None => without_cut_escape(window, rest),
-    };
-    if take == 0 {
-        take = window.len();
-    }
-    if take >= rest || window[take - 1] == b'\n' {
-        return (take, false);
-    }
-    if take == WIDTH {
-        take -= if ends_with_escape(&window[..take]) { 3 } else { 1 };
-    }
-    (take, true)
-}
-
-/// End of the line break that ends this line, if there is one to use.
-fn hard_break(window: &[u8]) -> Option<usize> {
-    let mut last_lf = None;
-    for at in memchr::memchr_iter(b'\n', window) {
-        if at > 0 && window[at - 1] == b'\r' {
-            return Some(at + 1);
-        }
-        last_lf = Some(at);
-    }
-    // A lone LF counts at the end of the window, or late in it with no CR behind it.
-    let lf = last_lf?;
-    let late = lf >= window.len().saturating_sub(MARGIN) && !window[lf..].contains(&b'\r');
-    (lf + 1 == window.len() || late).then_some(lf + 1)
-}
-
-/// End of the last white space or punctuation near the end of a long window.
-fn separator(window: &[u8]) -> Option<usize> {
-    if window.len() <= WIDTH - MARGIN {
-        return None;
-    }
-    let tail = window.len() - MARGIN;
-    let found = window[tail..].iter().rposition(|b| matches!(b, b' ' | b'\t' | b'.' | b',' | b'!' | b'?'));
-    found.map(|at| tail + at + 1)
-}
-
-/// Length of the window without an escape, or a UTF-8 sequence of escapes, that its end cuts.
-fn without_cut_escape(window: &[u8], rest: usize) -> usize {
-    let len = window.len();
-    let partial = (1..=2).find(|back| len >= *back && window[len - back] == b'=');
-    if partial.is_none() && !ends_with_escape(window) {
-        return len;
-    }
-    let mut end = len - partial.unwrap_or(0);
-    while end > 3 && end < rest && !is_one_character(&window[..end]) && ends_with_escape(&window[..end]) {
-        let lead = unhex(window[end - 2]) * 16 + unhex(window[end - 1]);
-        if lead < 0x80 {
-            break;
-        }
-        end -= 3;
-        if lead >= 0xc0 {
-            break;
-        }
-    }
-    end
-}
-
-fn ends_with_escape(line: &[u8]) -> bool {
-    matches!(line, [.., b'=', high, low] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit())
-}
-
-/// One to four escapes and nothing else.
-fn is_one_character(line: &[u8]) -> bool {
-    matches!(line.len(), 3 | 6 | 9 | 12) && line.chunks(3).all(ends_with_escape)
-}
-
-const fn unhex(digit: u8) -> u8 {
-    match digit {
-        b'0'..=b'9' => digit - b'0',
-        b'a'..=b'f' => digit - b'a' + 10,
-        _ => digit.saturating_sub(b'A') + 10,
-    }
+/// Octets to expect as the encoding of these.
+pub(crate) fn expected_len(octets: &[u8]) -> usize {
+    wrapped_len(escaped_len(octets))
 }
 
 #[cfg(test)]

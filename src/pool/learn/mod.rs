@@ -35,6 +35,8 @@ pub(super) struct Learned {
     messages: Option<SessionLimit>,
     idle: Option<Kept<Duration>>,
     cap: Option<Cap>,
+    /// The pause of the last cap, for one that comes back.
+    cap_pause: Option<Kept<Duration>>,
     pacer: Pacer,
     closes: Option<Seen<u32>>,
     idle_closes: Option<Seen<Duration>>,
@@ -98,11 +100,6 @@ impl Learned {
         Self { off: !on, ..Self::default() }
     }
 
-    /// Whether replies and closes are to be read for limits.
-    pub(super) fn is_on(&self) -> bool {
-        !self.off
-    }
-
     /// The server said that a connection is used up after so many messages.
     pub(super) fn session_used_up(&mut self, messages: u32) -> Option<Lesson> {
         if messages == 0 || self.off {
@@ -153,7 +150,8 @@ impl Learned {
         if self.off || self.cap.is_some_and(|cap| cap.connections <= others.max(1)) {
             return None;
         }
-        let pause = self.cap.map_or(CAP_PAUSE, |cap| (cap.pause * 2).min(CAP_PAUSE_MAX));
+        let pause = self.cap_pause.map_or(CAP_PAUSE, |kept| (kept.value * 2).min(CAP_PAUSE_MAX));
+        self.cap_pause = Some(Kept { value: pause, until: now + FADES_AFTER });
         let connections = others.max(1);
         self.cap = Some(Cap { connections, pause, raise_at: now + pause });
         Some(Lesson { kind: "connections", value: connections as f64 })
@@ -202,6 +200,7 @@ impl Learned {
     /// Lets fade what is old. Gives the moment at which more connections may be opened.
     pub(super) fn recover(&mut self, wanted: usize, now: Instant) -> Option<Instant> {
         self.idle = self.idle.filter(|kept| now < kept.until);
+        self.cap_pause = self.cap_pause.filter(|kept| now < kept.until);
         self.pacer.recover(now);
         let cap = self.cap.as_mut()?;
         if now >= cap.raise_at {

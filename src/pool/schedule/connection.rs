@@ -22,10 +22,14 @@ pub(super) enum State {
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) id: ConnectionId,
+    /// Number of its host.
+    pub(super) target: usize,
     pub(super) state: State,
     pub(super) opened_at: Instant,
     /// Messages that fail if it cannot be made.
     pub(super) share: usize,
+    /// Connections that were leaving when it was opened.
+    pub(super) overlaps: usize,
     pub(super) in_flight: Vec<u64>,
     bytes_in_flight: usize,
     /// Messages in flight at once.
@@ -42,6 +46,8 @@ pub(super) struct Connection {
     pub(super) may_be_dropped: bool,
     /// The server said that it does more than it may.
     pub(super) complained: bool,
+    /// Its goodbye took too long for those that wait.
+    pub(super) cut_short: bool,
     pub(super) peer: Option<(String, u16)>,
     /// TLS version, and whether its session was resumed.
     pub(super) tls: Option<(&'static str, bool)>,
@@ -50,12 +56,20 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(id: ConnectionId, share: usize, max_messages: u32, now: Instant) -> Self {
+    pub(super) fn new(
+        id: ConnectionId,
+        target: usize,
+        share: usize,
+        max_messages: u32,
+        now: Instant,
+    ) -> Self {
         Self {
             id,
+            target,
             state: State::Connecting,
             opened_at: now,
             share,
+            overlaps: 0,
             in_flight: Vec::new(),
             bytes_in_flight: 0,
             depth: 1,
@@ -66,6 +80,7 @@ impl Connection {
             idle_since: now,
             may_be_dropped: false,
             complained: false,
+            cut_short: false,
             peer: None,
             tls: None,
             idle_timer: None,
@@ -87,6 +102,11 @@ impl Connection {
 
     pub(super) fn is_leaving(&self) -> bool {
         matches!(self.state, State::Leaving(_))
+    }
+
+    /// Whether it has nothing left to do but to go.
+    pub(super) fn says_goodbye(&self) -> bool {
+        self.is_leaving() && self.in_flight.is_empty()
     }
 
     /// Whether it was given all it may be given.

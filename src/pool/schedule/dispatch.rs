@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Action, CloseReason, Place, Schedule, Timer};
+use super::{Action, CloseReason, Connection, Place, Schedule, Timer};
 use crate::connection::{self, ConnectionId, Order, Undelivered};
 use crate::mail::Receipt;
 use crate::pool::PoolEvent;
+use crate::pool::common::Turn;
 use crate::pool::learn::of_message;
 
 impl Schedule {
@@ -17,33 +18,59 @@ impl Schedule {
         while let Some(id) = self.lanes.front() {
             let Some(job) = self.jobs.get(&id) else { return false };
             let (recipients, bytes) = (job.message.recipients() as u64, job.bytes as u64);
-            let limit = self.limiter.wait(recipients, bytes, now);
-            if let Some(at) = limit.max(self.learned.wait(now)) {
+            if let Some(at) = self.targets.wait(now) {
+                self.seat.leave();
                 self.timers.insert((at, Timer::Wake));
                 return true;
             }
-            let Some(connection) = self.pick() else { return false };
-            self.limiter.start(recipients, bytes, now);
-            self.learned.start(now);
+            match self.seat.ask(recipients, bytes, now) {
+                Turn::Now => {}
+                Turn::Behind => return true,
+                Turn::At(at) => {
+                    self.timers.insert((at, Timer::Wake));
+                    return true;
+                }
+            }
+            let Some(connection) = self.pick(now) else {
+                self.timers.extend(self.targets.next_pace(now).map(|at| (at, Timer::Wake)));
+                return false;
+            };
+            self.seat.start(recipients, bytes, now);
             self.lanes.pop();
             self.assign(id, connection, now);
         }
         false
     }
 
-    /// The connection that takes the next message: the one with the least in flight, the oldest of
-    /// several. One that is busy takes another only if no new connection will be free for it.
-    fn pick(&self) -> Option<ConnectionId> {
-        let limited = self.is_limited();
-        let usable = self.connections.values().filter(|connection| connection.takes_more(limited));
-        let best = usable.min_by_key(|connection| (connection.in_flight.len(), connection.id))?;
+    /// The connection that takes the next message: the one with the least in flight, of several the
+    /// one whose host has the least, then the oldest. One that is busy takes another only if no new
+    /// connection will be free for it.
+    fn pick(&self, now: Instant) -> Option<ConnectionId> {
+        let limited = self.seat.is_limited();
+        // One that was made ahead of time waits until those that leave are done.
+        let full = self.working() >= self.options.max_connections;
+        let has_room = |c: &&Connection| {
+            let learned = &self.targets[c.target].learned;
+            c.takes_more(limited || learned.is_slowed())
+                && !(full && c.in_flight.is_empty())
+                && learned.wait(now).is_none()
+        };
+        let loads = if self.targets.len() > 1 { self.loads() } else { Vec::new() };
+        let load = |target: usize| loads.get(target).map_or(0, |load| load.in_flight);
+        let usable = self.connections.values().filter(has_room);
+        let best = usable.min_by_key(|c| (c.in_flight.len(), load(c.target), c.id))?;
         let spare = || self.lanes.len() > self.connecting() + self.may_open();
         (best.in_flight.is_empty() || spare()).then_some(best.id)
     }
 
+    /// Connections with messages in flight.
+    fn working(&self) -> usize {
+        self.connections.values().filter(|connection| !connection.in_flight.is_empty()).count()
+    }
+
     /// Whether a message must start when it is handed out, not later.
     pub(super) fn is_limited(&self) -> bool {
-        self.limiter.is_on() || self.learned.is_slowed()
+        self.seat.is_limited() || self.targets.iter().all(|target| target.learned.is_slowed())
     }
 
     fn assign(&mut self, id: u64, connection: ConnectionId, now: Instant) {
@@ -51,15 +78,18 @@ impl Schedule {
         else {
             return;
         };
+        self.targets[target.target].learned.start(now);
         job.place = Place::Sent(connection);
         self.queued_bytes -= job.bytes;
         if let Some(at) = job.waits_until.take() {
             self.timers.remove(&(at, Timer::Queue(id)));
         }
         if job.attempts == 0 {
-            self.latency.wait.record(now - job.queued_at);
+            let waited = now - job.queued_at;
+            self.seat.record(|times| times.wait.record(waited));
         }
-        let order = Order::Send(connection::Job { id, message: Arc::clone(&job.message) });
+        let (message, so_far) = (Arc::clone(&job.message), job.so_far.clone());
+        let order = Order::Send(connection::Job { id, message, so_far });
         let messages = target.given;
         target.take(id, job.bytes);
         let used_up = target.is_used_up();
@@ -95,11 +125,15 @@ impl Schedule {
         }
         match result {
             Ok(receipt) => {
-                self.failures = 0;
+                if let Some(connection) = self.connections.get(&connection) {
+                    self.targets[connection.target].worked();
+                }
                 self.forget(id);
                 self.totals.sent(&receipt);
-                self.latency.envelope.record(Duration::from_millis(receipt.envelope_time));
-                self.latency.data.record(Duration::from_millis(receipt.message_time));
+                self.seat.record(|times| {
+                    times.envelope.record(Duration::from_millis(receipt.envelope_time));
+                    times.data.record(Duration::from_millis(receipt.message_time));
+                });
                 self.tell(PoolEvent::Settled { id, result: Ok(receipt), connection: Some(connection) });
             }
             Err(undelivered) => self.undelivered(connection, id, undelivered, now),

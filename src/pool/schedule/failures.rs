@@ -1,5 +1,6 @@
 //! What a failure means: for the message, for those waiting, and for the next attempt.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -52,20 +53,33 @@ impl Schedule {
         undelivered: Undelivered,
         now: Instant,
     ) {
-        let Undelivered { error, unsent, body_read } = undelivered;
+        let Undelivered { mut error, unsent, body_read, so_far } = undelivered;
         let hint = self.heed(connection, &error, now);
         let Some(job) = self.jobs.get_mut(&id) else { return };
-        if let Some(reason) = job.given_up.take().filter(|_| unsent) {
+        let in_doubt = error.maybe_delivered() && self.options.retry_in_doubt;
+        let mut parts_left = false;
+        if let Some(mut so_far) = so_far {
+            if in_doubt {
+                so_far.retry_in_doubt();
+            }
+            parts_left = so_far.has_left();
+            job.so_far = Some(Arc::from(so_far));
+            // It is one part that is in doubt: the recipients who are left are not.
+            if error.maybe_delivered() {
+                error = error.at(Phase::Envelope);
+            }
+        }
+        if let Some(reason) = job.given_up.take() {
             let phase = error.phase().unwrap_or(Phase::Queue);
-            self.fail(id, reason.at_if_unset(phase), Some(connection));
+            let error = if unsent { reason.at_if_unset(phase) } else { error };
+            self.fail(id, error, Some(connection));
             return;
         }
         let (attempts, replayable) = (job.attempts, job.message.replayable());
         let silent = error.code() == Code::TimedOut && !error.maybe_delivered();
-        let in_doubt = error.maybe_delivered() && self.options.retry_in_doubt;
         let again = self.again(connection, attempts, hint);
         let too_often = again != Again::Free && self.options.max_requeues.is_some_and(|max| attempts >= max);
-        let may_go_again = (unsent && !silent) || in_doubt || hint.is_some();
+        let may_go_again = (unsent && !silent) || in_doubt || hint.is_some() || parts_left;
         if !may_go_again || too_often || self.mode == Mode::Closed {
             self.fail(id, error, Some(connection));
         } else if body_read && !replayable {
@@ -108,37 +122,40 @@ impl Schedule {
         }
     }
 
-    /// Connections that stay beside this one.
+    /// Connections that stay beside this one at its host.
     fn others(&self, connection: ConnectionId) -> usize {
-        self.connections.values().filter(|other| other.id != connection && !other.is_leaving()).count()
+        let Some(Connection { target, .. }) = self.connections.get(&connection) else { return 0 };
+        let beside = |c: &&Connection| c.target == *target && c.id != connection && !c.is_leaving();
+        self.connections.values().filter(beside).count()
     }
 
     /// Learns from the refusal of a message.
     fn heed(&mut self, id: ConnectionId, error: &Error, now: Instant) -> Option<Hint> {
-        let hint = of_message(error).filter(|_| self.learned.is_on())?;
+        let hint = of_message(error).filter(|_| self.options.learn_limits)?;
         let others = self.others(id);
         let connection = self.connections.get_mut(&id)?;
         connection.complained = true;
-        let answered = connection.answered;
+        let (answered, target) = (connection.answered, connection.target);
+        let learned = &mut self.targets[target].learned;
         let lesson = match hint {
-            Hint::SessionUsedUp => self.learned.session_used_up(answered),
-            Hint::TooManyConnections => self.learned.too_many_connections(others, now),
-            Hint::TooFast => self.learned.too_fast(now),
+            Hint::SessionUsedUp => learned.session_used_up(answered),
+            Hint::TooManyConnections => learned.too_many_connections(others, now),
+            Hint::TooFast => learned.too_fast(now),
         };
         if hint != Hint::TooFast {
             let reason = if hint == Hint::SessionUsedUp { CloseReason::Used } else { CloseReason::Resized };
             self.retire(id, reason);
         }
-        self.tell_lesson(lesson);
-        self.apply_message_limit();
+        self.tell_lesson(target, lesson);
+        self.apply_message_limit(target);
         Some(hint)
     }
 
     /// Connections that are open keep to the learned number of messages, too.
-    fn apply_message_limit(&mut self) {
-        let Some(max) = self.learned.messages() else { return };
+    fn apply_message_limit(&mut self, target: usize) {
+        let Some(max) = self.targets[target].learned.messages() else { return };
         let mut used_up = Vec::new();
-        for connection in self.connections.values_mut() {
+        for connection in self.connections.values_mut().filter(|connection| connection.target == target) {
             connection.limit_messages(max);
             if connection.state == State::Ready && connection.is_used_up() {
                 used_up.push(connection.id);
@@ -154,8 +171,8 @@ impl Schedule {
         let idle = now - connection.idle_since;
         if connection.answered == 0 && !connection.may_be_dropped && idle < RETRY.longest {
             // It broke before it was of any use.
-            let times = self.count_failure(connection.opened_at, now);
-            self.hold_connecting(now + RETRY.after(times));
+            let times = self.targets[connection.target].failed(connection.opened_at, now);
+            self.hold_connecting(connection.target, now + RETRY.after(times));
             return;
         }
         let by_server = match &closed.error {
@@ -164,9 +181,10 @@ impl Schedule {
         };
         if by_server && !connection.may_be_dropped {
             let close = ServerClose { answered: connection.answered, idle, opened_at: connection.opened_at };
-            let lesson = self.learned.server_closed(close, now);
-            self.tell_lesson(lesson);
-            self.apply_message_limit();
+            let target = connection.target;
+            let lesson = self.targets[target].learned.server_closed(close, now);
+            self.tell_lesson(target, lesson);
+            self.apply_message_limit(target);
             if lesson.is_some_and(|lesson| lesson.kind == "idle") {
                 for id in self.connections.keys().copied().collect::<Vec<_>>() {
                     self.arm_idle(id);
@@ -178,17 +196,21 @@ impl Schedule {
     /// A connection could not be made.
     pub(super) fn connect_failed(&mut self, connection: &Connection, closed: Closed, now: Instant) {
         let error = closed.error.unwrap_or_else(no_greeting);
-        let times = self.count_failure(connection.opened_at, now);
-        let usable = self.connections.values().any(|c| c.state == State::Ready);
-        let hint = of_reply(&error).filter(|_| self.learned.is_on());
-        if hint == Some(Hint::TooManyConnections) && usable {
-            let lesson = self.learned.too_many_connections(self.others(connection.id), now);
-            self.tell_lesson(lesson);
+        let target = connection.target;
+        let times = self.targets[target].failed(connection.opened_at, now);
+        let usable = self.targets.any_fit() || self.connections.values().any(|c| c.state == State::Ready);
+        let hint = of_reply(&error).filter(|_| self.options.learn_limits);
+        let crowded = is_crowded(connection, &error, closed.silent);
+        if crowded || (hint == Some(Hint::TooManyConnections) && usable) {
+            let staying = |c: &&Connection| c.target == target && !c.is_leaving();
+            let others = self.connections.values().filter(staying).count() + connection.overlaps;
+            let lesson = self.targets[target].learned.too_many_connections(others, now);
+            self.tell_lesson(target, lesson);
         }
         // A temporary refusal says nothing about the password.
         let temporary = error.reply_code().is_some_and(|code| (400..500).contains(&code));
         let is_login = !temporary && matches!(error.code(), Code::Auth | Code::NoAuth | Code::OAuth2);
-        self.login_works &= !is_login;
+        self.targets[target].login_works &= !is_login;
         let pause = match hint {
             _ if is_login => LOGIN.after(times),
             Some(Hint::TooFast) => THROTTLED.after(times),
@@ -196,7 +218,7 @@ impl Schedule {
             None if closed.silent => RETRY.after(times),
             None => CONNECT_PAUSE,
         };
-        if !usable && !self.paused {
+        if !usable && !crowded && !self.paused {
             if is_login && hint.is_none() {
                 // Every message would be refused alike: they are told so instead of trying in turn.
                 self.fail_foremost(usize::MAX, now, &error);
@@ -208,20 +230,10 @@ impl Schedule {
                 self.fail_foremost(connection.share, connection.opened_at, &error);
             }
         }
-        self.hold_connecting(now + pause);
+        self.hold_connecting(target, now + pause);
         if self.lanes.len() == 0 {
             self.hold_warming(now + WARM.after(times).max(pause));
         }
-    }
-
-    /// Counts a failure, once for the connections that were tried together; gives how many there
-    /// were before.
-    fn count_failure(&mut self, opened_at: Instant, now: Instant) -> u32 {
-        if self.failed_at.is_none_or(|last| last < opened_at) || self.failures == 0 {
-            self.failures += 1;
-            self.failed_at = Some(now);
-        }
-        self.failures - 1
     }
 
     /// Fails up to `count` messages that were waiting at `since`.
@@ -254,8 +266,8 @@ impl Schedule {
         found
     }
 
-    fn hold_connecting(&mut self, until: Instant) {
-        self.connect_after = self.connect_after.max(Some(until));
+    fn hold_connecting(&mut self, target: usize, until: Instant) {
+        self.targets[target].hold(until);
         self.timers.insert((until, Timer::Wake));
     }
 
@@ -263,6 +275,13 @@ impl Schedule {
         self.warm_after = self.warm_after.max(Some(until));
         self.timers.insert((until, Timer::Wake));
     }
+}
+
+/// Whether a connection may have been refused for those that had not left yet: then it came too
+/// early, and says nothing about the messages that wait.
+fn is_crowded(connection: &Connection, error: &Error, silent: bool) -> bool {
+    let at_the_door = matches!(error.phase(), None | Some(Phase::Connect | Phase::Greeting));
+    connection.overlaps > 0 && (silent || (at_the_door && error.reply().is_some()))
 }
 
 fn no_greeting() -> Error {

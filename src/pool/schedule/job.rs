@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::connection::ConnectionId;
+use crate::connection::{ConnectionId, Partial};
 use crate::error::Error;
 use crate::mail::Message;
 
@@ -23,6 +23,8 @@ pub(super) struct Job {
     pub(super) waits_until: Option<Instant>,
     /// When it has taken long enough.
     pub(super) expires: Option<Instant>,
+    /// What became of some of its recipients.
+    pub(super) so_far: Option<Arc<Partial>>,
     /// Its connection was told to give it up, for this reason.
     pub(super) given_up: Option<Error>,
 }

@@ -63,7 +63,7 @@ impl Schedule {
         }
         if let Some(rate) = resize.rate {
             self.options.rate = rate;
-            self.limiter.change_rate(rate);
+            self.seat.change_rate(rate);
         }
         let surplus = self.staying().saturating_sub(self.options.max_connections);
         let mut staying: Vec<_> = self.connections.values().filter(|c| !c.is_leaving()).collect();
@@ -79,10 +79,8 @@ impl Schedule {
     /// learned from failures of the old ones does not hold them up.
     pub(in crate::pool) fn rotate(&mut self) {
         self.retire_all(CloseReason::Rotated);
-        self.connect_after = None;
-        self.login_works = false;
+        self.targets.renew();
         self.warm_after = None;
-        self.failures = 0;
     }
 
     fn retire_all(&mut self, reason: CloseReason) {

@@ -1,5 +1,6 @@
 //! Into the queue, back to it, and out of it without being sent.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -31,6 +32,7 @@ impl Schedule {
             place: Place::Queued,
             waits_until: self.options.queue_timeout.map(|wait| now + wait),
             expires: limit.map(|limit| now + limit),
+            so_far: None,
             given_up: None,
         };
         self.timers.extend(job.waits_until.map(|at| (at, Timer::Queue(id))));
@@ -99,12 +101,18 @@ impl Schedule {
         }
     }
 
-    /// Settles a message with an error.
+    /// Settles a message that is not sent any further: with this error, unless somebody got it.
     pub(super) fn fail(&mut self, id: u64, error: Error, connection: Option<ConnectionId>) {
-        if self.forget(id).is_some() {
-            self.totals.failed(&error);
-            self.tell(PoolEvent::Settled { id, result: Err(error), connection });
+        let Some(job) = self.forget(id) else { return };
+        let result = match job.so_far {
+            Some(so_far) => Arc::unwrap_or_clone(so_far).close(&error).map(Box::new),
+            None => Err(error),
+        };
+        match &result {
+            Ok(receipt) => self.totals.sent(receipt),
+            Err(error) => self.totals.failed(error),
         }
+        self.tell(PoolEvent::Settled { id, result, connection });
     }
 
     /// Takes a message out of everything it is in.

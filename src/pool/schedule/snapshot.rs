@@ -8,10 +8,9 @@ use super::{Schedule, State};
 use crate::connection::{ConnectionId, Ready};
 use crate::error::Error;
 use crate::mail::Receipt;
-use crate::pool::histogram::{Histogram, Percentiles};
+use crate::pool::histogram::Latency;
 use crate::pool::lanes::LaneView;
-use crate::pool::learn::Limits;
-use crate::pool::limiter::Window;
+use crate::pool::targets::TargetState;
 
 /// Counters since the pool started.
 #[derive(Clone, Debug, Default)]
@@ -60,32 +59,13 @@ impl Totals {
     }
 }
 
-#[derive(Debug, Default)]
-pub(super) struct Histograms {
-    pub(super) wait: Histogram,
-    pub(super) connect: Histogram,
-    pub(super) envelope: Histogram,
-    pub(super) data: Histogram,
-}
-
-/// Where the time goes.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Latency {
-    /// From being handed in to the first connection.
-    pub wait: Percentiles,
-    /// From the first look-up to a connection that takes messages.
-    pub connect: Percentiles,
-    /// From the first command to the reply to DATA.
-    pub envelope: Percentiles,
-    /// From there to the final reply.
-    pub data: Percentiles,
-}
-
 /// A connection in a snapshot.
 #[derive(Clone, Debug)]
 pub struct ConnectionView {
     /// Number.
     pub id: ConnectionId,
+    /// Number of its host.
+    pub target: usize,
     /// `connecting`, `idle`, `busy` or `closing`.
     pub state: &'static str,
     /// Milliseconds since it was opened.
@@ -135,29 +115,24 @@ pub struct Snapshot {
     pub delayed: usize,
     /// Octets held by messages that wait.
     pub queued_bytes: usize,
-    /// Message starts under `rateLimit`.
+    /// Message starts under `rateLimit`, of all pools that share it.
     pub rate: Option<WindowState>,
     /// Recipients under `maxRecipientsPerSecond`.
     pub recipients: Option<WindowState>,
     /// Octets under `maxBytesPerSecond`.
     pub bytes: Option<WindowState>,
-    /// Limits the server has shown.
-    pub learned: Limits,
+    /// Its hosts, in the caller's order.
+    pub targets: Vec<TargetState>,
     /// Counters.
     pub totals: Totals,
-    /// Where the time goes.
+    /// Where the time goes, in all pools that share limits.
     pub latency: Latency,
 }
 
 impl Schedule {
     /// The pool as it is now.
-    pub(in crate::pool) fn snapshot(&mut self, now: Instant) -> Snapshot {
-        let limiter = &mut self.limiter;
-        let window = |window: &mut Option<Window>| {
-            window.as_mut().map(|window| WindowState { limit: window.limit(), used: window.used(now) })
-        };
-        let (rate, recipients, bytes) =
-            (window(&mut limiter.messages), window(&mut limiter.recipients), window(&mut limiter.bytes));
+    pub(in crate::pool) fn snapshot(&self, now: Instant) -> Snapshot {
+        let [rate, recipients, bytes] = self.seat.windows(now);
         Snapshot {
             connections: self.connections.values().map(|connection| view(connection, now)).collect(),
             lanes: self.lanes.view().into_iter().map(|lane| self.lane_state(lane, now)).collect(),
@@ -166,14 +141,9 @@ impl Schedule {
             rate,
             recipients,
             bytes,
-            learned: self.learned.view(now),
+            targets: self.targets.iter().map(|target| target.view(now)).collect(),
             totals: self.totals.clone(),
-            latency: Latency {
-                wait: self.latency.wait.percentiles(),
-                connect: self.latency.connect.percentiles(),
-                envelope: self.latency.envelope.percentiles(),
-                data: self.latency.data.percentiles(),
-            },
+            latency: self.seat.latency(),
         }
     }
 
@@ -191,6 +161,7 @@ impl Schedule {
 fn view(connection: &super::Connection, now: Instant) -> ConnectionView {
     ConnectionView {
         id: connection.id,
+        target: connection.target,
         state: match connection.state {
             State::Connecting => "connecting",
             State::Leaving(_) => "closing",

@@ -10,10 +10,12 @@ use super::{Action, Schedule};
 use crate::connection::{Closed, ConnectionId, Order, Ready, Undelivered};
 use crate::error::{Code, Error, Phase, Result};
 use crate::mail::{Body, Envelope, Message, Prepared, Receipt};
+use crate::pool::common::Common;
 use crate::pool::{PoolEvent, PoolOptions, RateLimit, Resize, Submission};
 
 mod connection_tests;
 mod failure_tests;
+mod host_tests;
 mod learn_tests;
 mod lifecycle_tests;
 mod property_tests;
@@ -98,7 +100,21 @@ struct Bed {
 
 impl Bed {
     fn new(options: PoolOptions) -> Self {
-        let schedule = Schedule::new(options);
+        Self::beside(&Common::new(&options), options)
+    }
+
+    /// A bed whose limits on the rate are shared with others.
+    fn beside(common: &Common, options: PoolOptions) -> Self {
+        Self::around(Schedule::new(options, 1, common.join()))
+    }
+
+    /// A bed with several hosts; connections to others than the first say where they go.
+    fn with_hosts(hosts: usize, options: PoolOptions) -> Self {
+        let seat = Common::new(&options).join();
+        Self::around(Schedule::new(options, hosts, seat))
+    }
+
+    fn around(schedule: Schedule) -> Self {
         let mut bed = Self { schedule, now: Instant::now(), lines: Vec::new(), depth: 1, mail_max: None };
         bed.go();
         bed
@@ -162,7 +178,7 @@ impl Bed {
     }
 
     fn back(&mut self, connection: ConnectionId, id: u64, error: Error, unsent: bool) {
-        let undelivered = Undelivered { error, unsent, body_read: false };
+        let undelivered = Undelivered { error, unsent, body_read: false, so_far: None };
         self.schedule.settled(connection, id, Err(undelivered), self.now);
         self.go();
     }
@@ -172,7 +188,7 @@ impl Bed {
         let held = self.schedule.connections.get(&id).map(|c| c.in_flight.clone()).unwrap_or_default();
         for job in held {
             let error = error.clone().unwrap_or_else(broken);
-            let undelivered = Undelivered { error, unsent: true, body_read: false };
+            let undelivered = Undelivered { error, unsent: true, body_read: false, so_far: None };
             self.schedule.settled(id, job, Err(undelivered), self.now);
         }
         self.schedule.closed(id, Closed { was_ready: true, error, silent }, self.now);
@@ -223,7 +239,8 @@ impl Bed {
 
 fn line(action: &Action) -> Option<String> {
     Some(match action {
-        Action::Open(id) => format!("open {id}"),
+        Action::Open(id, 0) => format!("open {id}"),
+        Action::Open(id, host) => format!("open {id} at {host}"),
         Action::Order(id, Order::Send(job)) => format!("send {} on {id}", job.id),
         Action::Order(id, Order::Quit) => format!("quit {id}"),
         Action::Order(id, Order::Abort(_)) => format!("abort {id}"),
@@ -242,13 +259,13 @@ fn event_line(event: &PoolEvent) -> Option<String> {
         }
         PoolEvent::Requeued { id, attempt, .. } => format!("requeued {id} #{attempt}"),
         PoolEvent::Closed { connection, reason, .. } => format!("closed {connection} {}", reason.name()),
-        PoolEvent::LimitLearned { kind, value } => format!("learned {kind} {value}"),
+        PoolEvent::LimitLearned { kind, value, .. } => format!("learned {kind} {value}"),
         PoolEvent::Assigned { id, connection, messages } => {
             format!("assigned {id} to {connection} as {messages}")
         }
         PoolEvent::Empty => "empty".into(),
         PoolEvent::Ended => "ended".into(),
-        PoolEvent::Created(_) | PoolEvent::Ready(..) => return None,
+        PoolEvent::Created { .. } | PoolEvent::Ready(..) => return None,
         other => format!("{other:?}"),
     })
 }

@@ -118,7 +118,7 @@ fn a_stream_that_was_read_fails_and_one_that_was_not_goes_again() {
         bed.submit_with(|submission| submission.message = stream, 1);
         bed.ready(1);
         bed.lines.clear();
-        let undelivered = Undelivered { error: broken(), unsent: true, body_read };
+        let undelivered = Undelivered { error: broken(), unsent: true, body_read, so_far: None };
         let now = bed.now;
         bed.do_with(|schedule| schedule.settled(1, 1, Err(undelivered), now));
         bed.sees(&[expected]);

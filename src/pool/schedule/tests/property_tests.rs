@@ -119,7 +119,9 @@ impl World {
                 "open" => {
                     self.open.insert(number(1), BTreeSet::new());
                     self.connecting.insert(number(1));
-                    assert!(self.open.len() <= self.bed.schedule.options.max_connections);
+                    let max = self.bed.schedule.options.max_connections;
+                    let staying = self.open.keys().filter(|id| !self.told_to_go.contains(id)).count();
+                    assert!(staying <= max && self.open.len() <= 2 * max);
                 }
                 "send" => self.started(number(1), number(3)),
                 "quit" | "abort" => _ = self.told_to_go.insert(number(1)),
@@ -137,8 +139,11 @@ impl World {
         assert!(!self.connecting.contains(&connection) && !self.told_to_go.contains(&connection));
         assert!(!self.settled.contains_key(&id));
         let held = self.open.entry(connection).or_default();
+        let is_first = held.is_empty();
         assert!(held.insert(id));
         assert!(held.len() <= self.depth.max(3));
+        let working = self.open.values().filter(|held| !held.is_empty()).count();
+        assert!(!is_first || working <= self.bed.schedule.options.max_connections);
         self.starts.push(self.bed.now);
         if self.started.insert(id) {
             let lane = self.lanes.get(&id).copied().unwrap_or_default();

@@ -220,7 +220,7 @@ fn growth(work: impl Fn(u64)) -> f64 {
 #[test]
 fn work_grows_with_the_queue_and_not_with_its_square() {
     let cancelled = |size: u64| {
-        let mut schedule = Schedule::new(single());
+        let mut schedule = Schedule::new(single(), 1, Common::new(&single()).join());
         let now = Instant::now();
         (0..size).for_each(|id| schedule.submit(letter(id), now));
         (0..size).rev().for_each(|id| schedule.give_up(id, Error::new(Code::Abort, "aborted")));

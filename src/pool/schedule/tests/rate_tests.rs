@@ -1,31 +1,134 @@
 //! Limits on the rate, shared by all connections whatever closes.
 
+use proptest::prelude::*;
+
 use super::*;
+
+/// Answers what was sent since the last time at once; gives how many messages started, or nothing
+/// when there was nothing to answer.
+fn answer(bed: &mut Bed) -> Option<usize> {
+    let lines = bed.seen();
+    let mut starts = 0;
+    for line in &lines {
+        let words: Vec<_> = line.split(' ').collect();
+        let number = |at: usize| words.get(at).and_then(|word| word.parse().ok()).unwrap_or_default();
+        match words[0] {
+            "open" => bed.ready(number(1)),
+            "quit" => bed.gone(number(1)),
+            "send" => {
+                starts += 1;
+                bed.ok(number(3), number(1));
+            }
+            _ => {}
+        }
+    }
+    (!lines.is_empty()).then_some(starts)
+}
 
 /// Answers whatever is sent at once, for `time`; gives when each message started.
 fn starts(bed: &mut Bed, time: Duration) -> Vec<Duration> {
     let origin = bed.now;
     let mut starts = Vec::new();
     while bed.now - origin < time {
-        let lines = bed.seen();
-        for line in &lines {
-            let words: Vec<_> = line.split(' ').collect();
-            let number = |at: usize| words.get(at).and_then(|word| word.parse().ok()).unwrap_or_default();
-            match words[0] {
-                "open" => bed.ready(number(1)),
-                "quit" => bed.gone(number(1)),
-                "send" => {
-                    starts.push(bed.now - origin);
-                    bed.ok(number(3), number(1));
-                }
-                _ => {}
-            }
-        }
-        if lines.is_empty() {
-            bed.wait(ms(1));
+        match answer(bed) {
+            Some(count) => starts.extend(std::iter::repeat_n(bed.now - origin, count)),
+            None => bed.wait(ms(1)),
         }
     }
     starts
+}
+
+/// The pools of several accounts on one clock. Whoever is woken goes on at once.
+struct Accounts {
+    beds: Vec<Bed>,
+    time: Duration,
+    /// When which of them started a message.
+    starts: Vec<(Duration, usize)>,
+}
+
+impl Accounts {
+    fn new(count: usize, options: &PoolOptions) -> Self {
+        let common = Common::new(options);
+        let mut beds: Vec<_> = (0..count).map(|_| Bed::beside(&common, options.clone())).collect();
+        let now = beds[0].now;
+        beds.iter_mut().for_each(|bed| bed.now = now);
+        Self { beds, time: Duration::ZERO, starts: Vec::new() }
+    }
+
+    fn run(&mut self, time: Duration) {
+        let until = self.time + time;
+        while self.time < until {
+            let mut moved = false;
+            for (number, bed) in self.beds.iter_mut().enumerate() {
+                bed.go();
+                if let Some(count) = answer(bed) {
+                    moved = true;
+                    self.starts.extend(std::iter::repeat_n((self.time, number), count));
+                }
+            }
+            if !moved {
+                self.beds.iter_mut().for_each(|bed| bed.wait(ms(1)));
+                self.time += ms(1);
+            }
+        }
+    }
+
+    fn of(&self, number: usize) -> usize {
+        self.starts.iter().filter(|(_, who)| *who == number).count()
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn one_limit_holds_for_all_accounts_together(
+        limit in 1..6u32,
+        delta in 50..400u64,
+        max_messages in 1..5u32,
+        steps in prop::collection::vec((0..3usize, 0..6u64, 0..300u64, any::<bool>()), 1..30),
+    ) {
+        let mut accounts = Accounts::new(3, &PoolOptions { max_messages, ..limited(limit, delta) });
+        let (mut handed, mut last) = ([0; 3], [0; 3]);
+        for (who, count, pause, paused) in steps {
+            accounts.beds[who].do_with(|schedule| schedule.pause(paused));
+            accounts.beds[who].submit(last[who] + 1..=last[who] + count);
+            last[who] += count;
+            handed[who] += count;
+            accounts.run(ms(pause));
+        }
+        accounts.beds.iter_mut().for_each(|bed| bed.do_with(|schedule| schedule.pause(false)));
+        let left = handed.iter().sum::<u64>() as usize - accounts.starts.len();
+        accounts.run(ms(delta) * (left as u32 / limit + 2));
+        let times: Vec<_> = accounts.starts.iter().map(|(at, _)| *at).collect();
+        prop_assert!(most_in_a_window(&times, ms(delta)) <= limit as usize);
+        for (who, count) in handed.iter().enumerate() {
+            prop_assert_eq!(accounts.of(who) as u64, *count, "no start is wasted, nobody is forgotten");
+        }
+    }
+}
+
+#[test]
+fn an_account_with_little_to_send_does_not_wait_behind_one_with_much() {
+    let mut accounts = Accounts::new(2, &limited(5, 1000));
+    accounts.beds[0].submit(0..1000);
+    accounts.run(ms(1500));
+    accounts.beds[1].submit(0..10);
+    accounts.run(ms(5000));
+    assert_eq!(accounts.of(1), 10, "every second start is its own");
+    assert_eq!(accounts.starts.len(), 35, "and none is lost");
+}
+
+#[test]
+fn a_pool_that_is_gone_holds_nobody_up() {
+    let mut accounts = Accounts::new(2, &limited(1, 1000));
+    accounts.beds[0].submit(0..10);
+    accounts.beds[1].submit(0..10);
+    accounts.run(ms(1500));
+    accounts.beds.remove(0);
+    accounts.starts.clear();
+    accounts.run(ms(4000));
+    assert_eq!(accounts.of(0), 4);
 }
 
 fn most_in_a_window(starts: &[Duration], window: Duration) -> usize {

@@ -1,0 +1,5 @@
+'use strict';
+
+const { contract } = require('../support/contract');
+
+contract('idioms', require('./rows/idioms'));

@@ -1,0 +1,3 @@
+'use strict';
+
+module.exports = { testMatch: ['<rootDir>/*.case.js'], testEnvironment: 'node', transform: {} };

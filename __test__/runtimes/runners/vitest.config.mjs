@@ -1,0 +1,1 @@
+export default { test: { include: ['*.case.{js,mjs}'], globals: true } };

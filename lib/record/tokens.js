@@ -1,0 +1,97 @@
+'use strict';
+
+/** Ends every token of a record but the last. A text that has one in it travels as JSON, escaped. */
+const END = '\0';
+
+/**
+ * A record as it crosses to the engine: tokens with NUL between them, which `message/record/read.rs`
+ * reads. Joining costs a tenth of what JSON does, and the record takes half the memory while the
+ * message waits.
+ */
+class Tokens {
+  constructor() {
+    this.list = [];
+    /** Mailboxes in the headers that make an envelope. */
+    this.recipients = 0;
+  }
+
+  /** A header with a plain value. */
+  header(key, value) {
+    if (key.includes(END) || value.includes(END)) {
+      this.field({ k: key, v: value });
+    } else {
+      this.list.push('=', key, value);
+    }
+  }
+
+  /** An address header that is one list in the common form. */
+  addresses(key, list) {
+    this.list.push('@', key, list);
+  }
+
+  /** A header the engine makes the value of. */
+  generated(key) {
+    this.list.push('+', key);
+  }
+
+  /** Any other header. */
+  field(field) {
+    this.list.push('{', stringify(field));
+  }
+
+  filename(name) {
+    if (name.includes(END)) {
+      this.list.push('F', stringify(name));
+    } else {
+      this.list.push('f', name);
+    }
+  }
+
+  /** Content, `{ text }`, `{ part }`, `{ file }` or `{ whole }`. */
+  content(content) {
+    const { text, part } = content;
+    if (text !== undefined && !text.includes(END)) {
+      this.list.push('t', text);
+    } else if (part !== undefined) {
+      this.list.push('p', part);
+    } else {
+      this.list.push('c', stringify(content));
+    }
+  }
+
+  /** A whole part as the caller made it. */
+  raw(content) {
+    this.list.push('r', stringify(content));
+  }
+
+  /** The parts within. */
+  nodes(nodes, write) {
+    for (const node of nodes) {
+      this.list.push('(');
+      write(node);
+      this.list.push(')');
+    }
+  }
+
+  /**
+   * The record.
+   *
+   * @param {object} settings what few messages have, `undefined` where there is nothing
+   * @param {Array<string|number>} facts what every message has
+   */
+  join(settings, facts) {
+    const json = stringify(settings);
+    return `${json === '{}' ? '' : json}${END}${facts.join(END)}${END}${this.list.join(END)}`;
+  }
+}
+
+/** JSON that UTF-8 can hold: a lone surrogate reads as U+FFFD, which it would be in the message. */
+function stringify(value) {
+  const json = JSON.stringify(value);
+  if (!/\\ud[89a-f]/.test(json)) {
+    return json;
+  }
+  return JSON.stringify(value, (key, inner) => (typeof inner === 'string' ? inner.toWellFormed() : inner));
+}
+
+module.exports = { Tokens };
