@@ -28,7 +28,6 @@ const RUNGS = [
  */
 function against(peer, { offers, options, port = 'smtp', masks }, cases) {
   const reason = whyNot(peer);
-  // eslint-disable-next-line jest/no-disabled-tests -- says why beside the skip
   if (reason) return test.skip(`${peer.name} is left out: ${reason}`, () => {});
   const state = { outcomes: [] };
   beforeAll(async () => {

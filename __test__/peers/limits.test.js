@@ -44,7 +44,7 @@ describe('commands that are no mail', () => {
 });
 
 describe('errors in a session', () => {
-  against(postfix({ smtpd_hard_error_limit: 6 }), { offers: [] }, [mostlyRefused]);
+  against(postfix(), { offers: [] }, [mostlyRefused]);
 });
 
 describe('connections of a client', () => {

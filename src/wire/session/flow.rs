@@ -5,9 +5,10 @@ use super::super::encoder::BodyEncoder;
 use super::super::transaction::{Stage, Transaction};
 use super::{Event, Expect, Session};
 
-/// Refused messages a server is sure to put up with on one connection when each costs an RSET.
-/// Exim closes after ten (`smtp_accept_max_nonmail`), and says so past TLS.
-pub(super) const PATIENCE: usize = 10;
+/// Refused messages a server is sure to put up with on one connection when they go by BDAT. Exim
+/// closes after ten of the RSETs they cost (`smtp_accept_max_nonmail`), and says so past TLS;
+/// Postfix after twenty errors in a row, of which each makes three, and over TLS without a word.
+pub(super) const PATIENCE: usize = 6;
 
 impl Session {
     /// Writes all commands that may leave now.
@@ -63,9 +64,11 @@ impl Session {
         true
     }
 
-    /// Messages in flight: no more than could all be refused without the server losing patience.
+    /// Messages in flight: once one was refused, no more than could all be refused without the
+    /// server losing patience.
     fn window(&self) -> usize {
-        let spare = if self.options.chunking { PATIENCE.saturating_sub(self.refusals) } else { usize::MAX };
+        let wary = self.options.chunking && self.refusals > 0;
+        let spare = if wary { PATIENCE.saturating_sub(self.refusals) } else { usize::MAX };
         self.options.window.min(spare).max(1)
     }
 
