@@ -16,6 +16,7 @@ for (const row of rows) {
   if (row.difference) used.add(row.difference);
   if (row.without) used.add(row.without.difference);
 }
+for (const { apart } of require('../peers/cases')) if (apart) used.add(apart);
 
 test('every difference that a row or the harness uses is documented', () => {
   expect([...used].filter((name) => !documented.has(name))).toEqual([]);

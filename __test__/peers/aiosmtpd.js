@@ -17,7 +17,7 @@ const aiosmtpd = () => ({
       path('server.py'),
       ports.smtp,
       ports.smtps,
-      `${mail}/new`,
+      `${mail}/all/new`,
       path('server.pem'),
       path('server-key.pem'),
     ].join(' '),

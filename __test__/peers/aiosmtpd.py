@@ -38,7 +38,8 @@ class Handler:
 
 def authenticate(server, session, envelope, mechanism, data):
     known = isinstance(data, LoginPassword) and (data.login, data.password) == (b"user", b"secret")
-    return AuthResult(success=known)
+    # `handled` would mean that the answer has been sent.
+    return AuthResult(success=known, handled=False)
 
 
 async def main():

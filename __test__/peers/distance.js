@@ -27,7 +27,8 @@ async function startDistance(target) {
 function join(from, to) {
   from.on('data', (bytes) => setTimeout(() => to.write(bytes), DELAY));
   from.on('end', () => setTimeout(() => to.end(), DELAY));
-  from.on('error', () => to.destroy());
+  // What was read before is still on its way.
+  from.on('error', () => setTimeout(() => to.destroy(), DELAY + 1));
 }
 
 module.exports = { startDistance };

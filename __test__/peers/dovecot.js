@@ -5,11 +5,12 @@
  * relay, and the login service (SASL) that Postfix asks.
  */
 
-const { OWNER } = require('./machine');
+const http = require('node:http');
+const { startServer } = require('../support/servers');
 
 const TESTED = 'plain login cram-md5 scram-sha-256 xoauth2 oauthbearer';
 
-const configuration = ({ ports, mail, path }, { relay = 1, tokens = 1 }) => ({
+const configuration = ({ ports, mail, path, around }) => ({
   'dovecot.conf': `
 protocols = lmtp submission
 listen = 127.0.0.1
@@ -21,14 +22,14 @@ ssl_key = <${path('server-key.pem')}
 disable_plaintext_auth = no
 auth_mechanisms = ${TESTED}
 auth_failure_delay = 0
-mail_location = maildir:${mail}/all
+mail_location = maildir:${mail}/%n
 mail_plugins = quota
 plugin {
   quota = maildir:User quota
 }
 lmtp_save_to_detail_mailbox = no
 submission_relay_host = 127.0.0.1
-submission_relay_port = ${relay}
+submission_relay_port = ${around.relay.port}
 submission_max_mail_size = 3000000
 lmtp_add_received_header = yes
 passdb {
@@ -67,7 +68,7 @@ service auth {
 `,
   'tokens.conf': `
 introspection_mode = post
-introspection_url = http://127.0.0.1:${tokens}/introspect
+introspection_url = http://127.0.0.1:${around.tokens.port}/introspect
 active_attribute = active
 active_value = true
 username_attribute = email
@@ -82,19 +83,62 @@ username_attribute = email
     .join(''),
 });
 
-/**
- * @param {object} [around] ports of what it speaks to
- * @param {number} [around.relay] SMTP server that submitted mail goes to
- * @param {number} [around.tokens] HTTP server that says whose token this is (RFC 7662)
- */
-const dovecot = (around = {}) => ({
+/** The one who owns this token, as Dovecot asks for it (RFC 7662). */
+const TOKEN = 'the-right-token';
+
+function startTokens() {
+  const server = http.createServer((request, response) => {
+    let form = '';
+    request.setEncoding('utf8').on('data', (text) => (form += text));
+    request.on('end', () => {
+      const active = new URLSearchParams(form).get('token') === TOKEN;
+      response.setHeader('Content-Type', 'application/json');
+      response.end(JSON.stringify(active ? { active, email: 'user@peers.test' } : { active }));
+    });
+  });
+  return new Promise((resolve) => {
+    server.listen(0, '127.0.0.1', () => resolve({ port: server.address().port, server }));
+  });
+}
+
+const RELAY = {
+  capabilities: ['8BITMIME'],
+  replies: { RCPT: (_, line) => (line.includes('<refused@') ? '550 5.1.1 not here' : undefined) },
+};
+
+/** A relay for what is submitted, and a server that knows tokens. */
+async function around() {
+  const [relay, tokens] = await Promise.all([startServer(RELAY), startTokens()]);
+  const stop = async () => {
+    tokens.server.closeAllConnections();
+    await Promise.all([relay.close(), new Promise((resolve) => tokens.server.close(resolve))]);
+  };
+  return { relay, tokens, stop };
+}
+
+/** What the relay was given, in the form of a mailbox. */
+const relayed = ({ around: { relay } }) => ({
+  read: () =>
+    relay.messages.flatMap(({ from, to, body }) => {
+      const text = body.replaceAll('\r\n', '\n');
+      const address = (line) => line.match(/<(.*?)>/)[1];
+      const id = text.match(/^Message-ID: (.*)$/im)?.[1];
+      return to.map((line) => ({ id, from: address(from), to: address(line), text }));
+    }),
+});
+
+const dovecot = () => ({
   name: 'Dovecot',
   packages: 'dovecot',
   users: ['dovecot', 'dovenull'],
   ports: ['lmtp', 'submission'],
   quiet: ['sasl'],
-  files: (machine) => configuration(machine, around),
+  around,
+  files: configuration,
   command: ({ path }) => `exec dovecot -F -c ${path('dovecot.conf')}`,
 });
 
-module.exports = { dovecot, OWNER };
+/** Its submission service, which gives mail to a relay. */
+const submission = () => ({ ...dovecot(), name: "Dovecot's submission service", box: relayed });
+
+module.exports = { TOKEN, dovecot, submission };

@@ -29,6 +29,8 @@ const OWNER = 'box';
  * @property {string[]} [users] users it needs
  * @property {string[]} ports names of its ports; each greets when the server is ready
  * @property {string[]} [quiet] names of ports that do not greet, because TLS comes first
+ * @property {() => Promise<object>} [around] starts what it speaks to: becomes `machine.around`; `stop()` ends it
+ * @property {(machine: Machine) => { read(): object[] }} [box] where its mail is read, when not in its mailboxes
  * @property {(machine: Machine) => Record<string, string>} files what is in its working folder
  * @property {(machine: Machine) => string} command a line for the shell that runs it in the foreground
  */
@@ -60,11 +62,13 @@ class Machine {
 
   async start() {
     const { peer } = this;
+    this.around = await peer.around?.();
     this.ports = await freePorts([...peer.ports, ...(peer.quiet ?? [])]);
     fs.chmodSync(this.dir, 0o755);
     fs.mkdirSync(this.mail);
     fs.chmodSync(this.mail, 0o777);
-    for (const name of ['server.pem', 'server-key.pem']) fs.copyFileSync(path.join(CERTS, name), this.path(name));
+    for (const name of ['server.pem', 'server-key.pem'])
+      fs.copyFileSync(path.join(CERTS, name), this.path(name));
     fs.chmodSync(this.path('server-key.pem'), 0o600);
     for (const [name, text] of Object.entries(peer.files(this))) fs.writeFileSync(this.path(name), text);
     this.run();
@@ -95,6 +99,7 @@ class Machine {
   async stop() {
     this.child?.stdin.end();
     await this.gone;
+    await this.around?.stop();
     fs.rmSync(this.dir, { recursive: true, force: true });
   }
 }

@@ -20,6 +20,11 @@ for deb in ${debs:+"$debs"/*.deb}; do
   # Packages still have files in /lib, which is a link to /usr/lib by now.
   dpkg --fsys-tarfile "$deb" | tar -x --keep-directory-symlink -C "$root"
 done
+# Names are known here or not at all: no server waits for one of the network.
+echo '127.0.0.1 localhost mx.peers.test' >"$root/etc/hosts"
+echo 'hosts: files' >"$root/etc/nsswitch.conf"
+rm -f "$root/etc/resolv.conf"
+echo 'lookup file' >"$root/etc/resolv.conf"
 id=64200
 for user in $users; do
   echo "$user:x:$id:$id::/nonexistent:/bin/false" >>"$root/etc/passwd"

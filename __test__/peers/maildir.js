@@ -7,7 +7,8 @@ const path = require('node:path');
 
 /** @typedef {{ id: string, from: string, to: string, text: string }} Delivery */
 
-class Maildir {
+/** All mailboxes of a server, `<mailbox>/new` in one folder. */
+class Mailboxes {
   constructor(folder) {
     this.folder = folder;
     this.known = new Map();
@@ -15,26 +16,32 @@ class Maildir {
 
   /** @returns {Delivery[]} all that has been delivered so far */
   read() {
-    if (!fs.existsSync(this.folder)) return [];
-    for (const name of fs.readdirSync(this.folder)) {
-      if (!this.known.has(name)) this.known.set(name, parse(fs.readFileSync(path.join(this.folder, name))));
-    }
+    for (const mailbox of fs.readdirSync(this.folder))
+      this.look(path.join(this.folder, mailbox, 'new'), mailbox);
     return [...this.known.values()];
+  }
+
+  look(folder, mailbox) {
+    if (!fs.existsSync(folder)) return;
+    for (const name of fs.readdirSync(folder)) {
+      const file = path.join(folder, name);
+      if (!this.known.has(file)) this.known.set(file, parse(fs.readFileSync(file), mailbox));
+    }
   }
 }
 
 /** Splits off what servers write on top: whom it is from, whom it is for. */
-function parse(file) {
+function parse(file, mailbox) {
   const text = file.toString('latin1');
   const head = text.slice(0, text.indexOf('\n\n') + 1).replace(/\n[ \t]+/g, ' ');
   const field = (name) => head.match(new RegExp(`^${name}: *(.*)$`, 'im'))?.[1];
-  const address = (value) => Buffer.from(value ?? '', 'latin1').toString().replace(/[<>]/g, '');
+  const address = (value) => Buffer.from(value, 'latin1').toString().replace(/[<>]/g, '');
   return {
     id: field('Message-ID'),
-    from: address(field('Return-Path')),
-    to: address(field('Delivered-To') ?? field('Envelope-To')),
+    from: address(field('Return-Path') ?? ''),
+    to: address(field('Delivered-To') ?? field('Envelope-To') ?? `${mailbox}@peers.test`),
     text,
   };
 }
 
-module.exports = { Maildir };
+module.exports = { Mailboxes };

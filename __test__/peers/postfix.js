@@ -2,7 +2,8 @@
 
 /** Postfix, as installed here, with a queue and a configuration of its own; logins go to Dovecot. */
 
-const { OWNER } = require('./machine');
+const { dovecot } = require('./dovecot');
+const { startMachine } = require('./machine');
 
 const lines = (settings) =>
   Object.entries(settings)
@@ -25,6 +26,8 @@ const main = (machine, settings) =>
     smtpd_sender_restrictions: 'check_sender_access inline:{ { refused@peers.test = 550 5.7.1 not you } }',
     smtpd_recipient_restrictions:
       'check_recipient_access inline:{ { refused@peers.test = 550 5.1.1 not here } }, permit_mynetworks, reject',
+    in_flow_delay: 0,
+    smtpd_error_sleep_time: 0,
     message_size_limit: 3000000,
     virtual_mailbox_limit: 0,
     virtual_mailbox_domains: 'peers.test',
@@ -67,4 +70,24 @@ const postfix = (settings) => ({
     `install -d /var/spool/peer && install -d -o postfix /var/lib/peer && exec postfix -c ${dir} start-fg`,
 });
 
-module.exports = { postfix, OWNER };
+/** With logins that Dovecot decides on. */
+const withLogin = () => ({
+  ...postfix(),
+  name: "Postfix with Dovecot's logins",
+  packages: 'dovecot',
+  around: async () => {
+    const logins = await startMachine(dovecot());
+    return { logins, stop: () => logins.stop() };
+  },
+  files: (machine) => {
+    const settings = {
+      smtpd_sasl_auth_enable: 'yes',
+      smtpd_sasl_type: 'dovecot',
+      smtpd_sasl_path: `inet:127.0.0.1:${machine.around.logins.ports.sasl}`,
+      smtpd_recipient_restrictions: 'permit_sasl_authenticated, reject',
+    };
+    return postfix(settings).files(machine);
+  },
+});
+
+module.exports = { postfix, withLogin };

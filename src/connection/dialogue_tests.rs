@@ -1,7 +1,14 @@
 //! What a server may say, and what it may not.
 
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
 use bytes::Bytes;
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
+use tokio::io::{DuplexStream, ReadBuf, duplex};
 
 use super::peer_tests::*;
 use super::*;
@@ -260,4 +267,76 @@ async fn lmtp_is_in_doubt_until_the_last_recipient_is_answered() {
     tokio::task::yield_now().await;
     rig.order(Order::Abort(given_up()));
     assert_eq!(rig.outcome().await, "1:EABORT/in-doubt*");
+}
+
+/// A pipe that can be cut: writing fails at once, what is left to read comes a little later.
+struct Cut {
+    io: DuplexStream,
+    cut: Arc<AtomicBool>,
+    late: usize,
+}
+
+impl AsyncRead for Cut {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.cut.load(Ordering::Relaxed) && self.late > 0 {
+            self.late -= 1;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Pin::new(&mut self.io).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Cut {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match self.cut.load(Ordering::Relaxed) {
+            true => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+            false => Pin::new(&mut self.io).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Socket for Cut {
+    async fn start_tls(self, _: &Target) -> crate::error::Result<Self> {
+        Ok(self)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_server_said_before_it_closed_is_read_although_writing_has_failed() {
+    for (last_words, expected) in [
+        ("421 enough|", ["2:EENVELOPE/envelope!", "3:ECONNECTION/envelope!", "4:ECONNECTION/envelope!"]),
+        ("250 ok|250 ok|250 taken|250 reset|", ["2:ok(c@x)", "3:ESOCKET/in-doubt", "4:ESOCKET/data!"]),
+    ] {
+        let (client, io) = duplex(1 << 16);
+        let cut = Arc::new(AtomicBool::new(false));
+        let socket = Cut { io: client, cut: Arc::clone(&cut), late: 20 };
+        let mut rig = Rig::over(settings(Pipelining::Window(8)), socket, io);
+        rig.shake_hands(FULL).await;
+        rig.send(Note::to(&["b@x"]));
+        rig.hear(6).await;
+        rig.say("250 reset|250 ok|250 ok|250 taken|250 reset|").await;
+        assert_eq!(rig.outcome().await, "1:ok(b@x)");
+        rig.send(Note::to(&["c@x"]));
+        rig.send(Note::to(&["d@x"]));
+        rig.hear(10).await;
+        cut.store(true, Ordering::Relaxed);
+        rig.say(last_words).await;
+        rig.send(Note::to(&["e@x"]));
+        rig.io.shutdown().await.expect("an open pipe");
+        let outcomes = [rig.outcome().await, rig.outcome().await, rig.outcome().await];
+        assert_eq!(outcomes.map(|outcome| outcome.replace('*', "")), expected);
+    }
 }

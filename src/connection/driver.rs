@@ -66,6 +66,7 @@ pub(super) async fn drive<S: Socket, T>(
         buffer: connected.buffer,
         deadline: Deadline::new(settings.socket_timeout),
         asked_to_quit: false,
+        unwritable: None,
         leaving: false,
     };
     let end = poll_fn(|cx| driver.poll(cx)).await;
@@ -104,6 +105,9 @@ struct Driver<'a, S, T> {
     buffer: Box<[u8]>,
     deadline: Deadline,
     asked_to_quit: bool,
+    /// Why nothing can be written any more. What the server said before it closed, such as 421, is
+    /// worth more than a broken pipe: it is read to its end.
+    unwritable: Option<Error>,
     /// Dropped once no neighbour of a message that was given up can be in doubt.
     leaving: bool,
 }
@@ -124,7 +128,7 @@ impl<S: Socket, T> Driver<'_, S, T> {
             if self.leaving && self.deliveries.is_empty() {
                 return Poll::Ready(End::Dropped);
             }
-            if self.session.is_over() && self.session.output().is_empty() {
+            if self.session.is_over() && (self.session.output().is_empty() || self.unwritable.is_some()) {
                 return Poll::Ready(self.over());
             }
             if !moved {
@@ -132,7 +136,8 @@ impl<S: Socket, T> Driver<'_, S, T> {
             }
         }
         let leaving = self.asked_to_quit && self.is_idle();
-        ready!(self.deadline.poll(if leaving { Some(CLOSE_TIMEOUT) } else { None }, cx));
+        let closing = leaving || self.session.closing_reply().is_some();
+        ready!(self.deadline.poll(if closing { Some(CLOSE_TIMEOUT) } else { None }, cx));
         let active = self.session.awaits_reply() || !self.session.output().is_empty() || self.body.is_some();
         Poll::Ready(match (leaving, active) {
             (true, _) => End::Asked,

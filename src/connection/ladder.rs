@@ -4,7 +4,7 @@
 //! |---|---|
 //! | 0 | one command |
 //! | 1 | MAIL, RCPT, DATA |
-//! | 2 | the body of one message and MAIL, RCPT, DATA of the next |
+//! | 2 | the body of one message and RSET, MAIL, RCPT, DATA of the next |
 //! | 3 | MAIL, RCPT, BDAT, RSET of several messages |
 //!
 //! A connection takes the highest rung its server offers and the host has not failed on. Servers

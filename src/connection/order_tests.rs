@@ -124,8 +124,8 @@ async fn quit_leaves_behind_the_last_body_and_every_message_is_sent() {
     rig.order(Order::Quit);
     rig.hear(3).await;
     rig.say("250 ok|250 ok|354 go|").await;
-    assert_eq!(rig.hear(5).await, "hi|.|MAIL FROM:<a@x>|RCPT TO:<c@x>|DATA|");
-    rig.say("250 taken|250 ok|250 ok|354 go|").await;
+    assert_eq!(rig.hear(6).await, "hi|.|RSET|MAIL FROM:<a@x>|RCPT TO:<c@x>|DATA|");
+    rig.say("250 taken|250 reset|250 ok|250 ok|354 go|").await;
     assert_eq!(rig.hear(3).await, "hi|.|QUIT|");
     rig.say("250 taken|221 bye|").await;
     assert_eq!(rig.outcome().await, "1:ok(b@x)");

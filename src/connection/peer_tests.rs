@@ -123,6 +123,11 @@ impl Rig {
     /// Starts a connection over a pipe that holds `capacity` octets in each direction.
     pub(super) fn start(settings: Settings, capacity: usize) -> Self {
         let (client, io) = duplex(capacity);
+        Self::over(settings, client, io)
+    }
+
+    /// Starts a connection over one end of a pipe.
+    pub(super) fn over(settings: Settings, client: impl Socket + 'static, io: DuplexStream) -> Self {
         let (orders, inbox) = mpsc::unbounded_channel();
         let (to, reports) = mpsc::unbounded_channel();
         tokio::spawn(async move {
@@ -139,12 +144,17 @@ impl Rig {
 
     pub(super) async fn ready_with(settings: Settings, ehlo: &str) -> Self {
         let mut rig = Self::start(settings, 1 << 16);
-        rig.say("220 me|").await;
-        rig.hear(1).await;
-        rig.say(ehlo).await;
-        let ready = rig.reports.recv().await;
-        assert!(matches!(ready, Some(Report::Ready(_))), "{ready:?}");
+        rig.shake_hands(ehlo).await;
         rig
+    }
+
+    /// Plays the server until the connection is ready.
+    pub(super) async fn shake_hands(&mut self, ehlo: &str) {
+        self.say("220 me|").await;
+        self.hear(1).await;
+        self.say(ehlo).await;
+        let ready = self.reports.recv().await;
+        assert!(matches!(ready, Some(Report::Ready(_))), "{ready:?}");
     }
 
     /// Orders a message to be sent; gives its number.

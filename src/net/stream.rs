@@ -1,9 +1,9 @@
 //! A connected byte stream: TCP, or TLS over whatever was there before.
 
-use std::io;
+use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use rustls::{CommonState, HandshakeKind};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -42,7 +42,15 @@ pub struct Stream {
 #[derive(Debug)]
 enum Layer {
     Tcp(TcpStream),
-    Tls(Box<TlsStream<Self>>),
+    Tls(Box<Session>),
+}
+
+/// A TLS session.
+#[derive(Debug)]
+struct Session {
+    stream: TlsStream<Layer>,
+    /// What went wrong behind the last bytes that could be read.
+    failure: Option<io::Error>,
 }
 
 impl Stream {
@@ -61,8 +69,8 @@ impl Stream {
 
     /// A TLS handshake that does not make the stream count as secure: the proxy's end of it.
     pub(super) async fn handshake(self, tls: &Tls, name: &str) -> Result<Self> {
-        let layer = tls.handshake(self.layer, name).await?;
-        Ok(Self { layer: Layer::Tls(Box::new(layer)), ..self })
+        let stream = tls.handshake(self.layer, name).await?;
+        Ok(Self { layer: Layer::Tls(Box::new(Session { stream, failure: None })), ..self })
     }
 
     /// The server at the other end is of use; an address whose connections are dropped before is
@@ -89,7 +97,7 @@ impl Stream {
     /// What TLS agreed on, once the stream is secure.
     pub fn tls_info(&self) -> Option<TlsInfo> {
         match &self.layer {
-            Layer::Tls(tls) if self.secure => Some(describe(tls.get_ref().1)),
+            Layer::Tls(tls) if self.secure => Some(describe(tls.stream.get_ref().1)),
             _ => None,
         }
     }
@@ -116,7 +124,7 @@ impl Layer {
     fn socket(&self) -> &TcpStream {
         match self {
             Self::Tcp(socket) => socket,
-            Self::Tls(tls) => tls.get_ref().0.socket(),
+            Self::Tls(tls) => tls.stream.get_ref().0.socket(),
         }
     }
 }
@@ -135,17 +143,37 @@ fn describe(state: &CommonState) -> TlsInfo {
     }
 }
 
+impl Session {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.failure.is_none() {
+            match ready!(Pin::new(&mut self.stream).poll_read(cx, buf)) {
+                // Like Node, an end without `close_notify` is an end: a cut reply lacks its line end.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Poll::Ready(Ok(())),
+                Err(error) => self.failure = Some(error),
+                Ok(()) => return Poll::Ready(Ok(())),
+            }
+        }
+        // Replies that came whole in front of a broken record are still replies.
+        if self.read_decrypted(buf) {
+            return Poll::Ready(Ok(()));
+        }
+        Poll::Ready(self.failure.take().map_or(Ok(()), Err))
+    }
+
+    /// Reads what has been decrypted; gives whether there was anything.
+    fn read_decrypted(&mut self, buf: &mut ReadBuf<'_>) -> bool {
+        let mut reader = self.stream.get_mut().1.reader();
+        let count = reader.read(buf.initialize_unfilled()).unwrap_or(0);
+        buf.advance(count);
+        count > 0
+    }
+}
+
 impl AsyncRead for Layer {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(socket) => Pin::new(socket).poll_read(cx, buf),
-            Self::Tls(tls) => match Pin::new(tls.as_mut()).poll_read(cx, buf) {
-                // Like Node, an end without `close_notify` is an end: a cut reply lacks its line end.
-                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                    Poll::Ready(Ok(()))
-                }
-                other => other,
-            },
+            Self::Tls(tls) => tls.poll_read(cx, buf),
         }
     }
 }
@@ -154,7 +182,7 @@ impl AsyncWrite for Layer {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Tcp(socket) => Pin::new(socket).poll_write(cx, buf),
-            Self::Tls(tls) => Pin::new(tls.as_mut()).poll_write(cx, buf),
+            Self::Tls(tls) => Pin::new(&mut tls.stream).poll_write(cx, buf),
         }
     }
 
@@ -165,7 +193,7 @@ impl AsyncWrite for Layer {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Tcp(socket) => Pin::new(socket).poll_write_vectored(cx, bufs),
-            Self::Tls(tls) => Pin::new(tls.as_mut()).poll_write_vectored(cx, bufs),
+            Self::Tls(tls) => Pin::new(&mut tls.stream).poll_write_vectored(cx, bufs),
         }
     }
 
@@ -176,14 +204,14 @@ impl AsyncWrite for Layer {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(socket) => Pin::new(socket).poll_flush(cx),
-            Self::Tls(tls) => Pin::new(tls.as_mut()).poll_flush(cx),
+            Self::Tls(tls) => Pin::new(&mut tls.stream).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(socket) => Pin::new(socket).poll_shutdown(cx),
-            Self::Tls(tls) => Pin::new(tls.as_mut()).poll_shutdown(cx),
+            Self::Tls(tls) => Pin::new(&mut tls.stream).poll_shutdown(cx),
         }
     }
 }

@@ -6,7 +6,8 @@
 //! else (RFC 2920, RFC 3030):
 //!
 //! - without PIPELINING one command at a time;
-//! - with it MAIL, RCPT and DATA together, and with a window above one behind the body before;
+//! - with it MAIL, RCPT and DATA together, and with a window above one behind the body before and
+//!   an RSET;
 //! - with BDAT nothing is waited for, and RSET stands before every transaction: a server that kept
 //!   a failed one open would otherwise take the next message under the previous sender. It leaves
 //!   right behind the body before, whose outcome counts once it is answered ([`marks`]).
@@ -108,6 +109,10 @@ pub struct Session {
     quit_sent: bool,
     /// The server said it is closing.
     closing: Option<String>,
+    /// RSET was refused, and no reply came after that.
+    reset_refused: Option<String>,
+    /// Messages the server has refused.
+    refusals: usize,
 }
 
 impl Session {
@@ -126,6 +131,8 @@ impl Session {
             quitting: false,
             quit_sent: false,
             closing: None,
+            reset_refused: None,
+            refusals: 0,
         }
     }
 
@@ -168,14 +175,23 @@ impl Session {
         !self.expected.is_empty()
     }
 
-    /// QUIT was answered, or the server announced that it closes.
+    /// QUIT was answered, or the server announced that it closes. As long as it may have read a
+    /// whole message before it said so, it has to show that by closing.
     pub fn is_over(&self) -> bool {
-        self.closing.is_some() || (self.quit_sent && self.expected.is_empty())
+        let sent = self.out.sent();
+        let unheard = |t: &Transaction| !t.heard && t.end_at.is_some_and(|end| end <= sent);
+        let closed = self.closing.is_some() && !self.transactions.iter().any(unheard);
+        closed || (self.quit_sent && self.expected.is_empty())
     }
 
     /// The 421 that ended the session.
     pub fn closing_reply(&self) -> Option<&str> {
         self.closing.as_deref()
+    }
+
+    /// The refused RSET that was the server's last word.
+    pub fn refused_reset(&self) -> Option<&str> {
+        self.reset_refused.as_deref()
     }
 
     /// What happened since the last call.
@@ -227,6 +243,8 @@ impl Session {
         let written = self.out.sent();
         let gone = closed_unexpectedly(None);
         let due = self.expected.front().and_then(|(expect, _)| expect.message());
+        let last_word = self.closing.is_some() || self.reset_refused.is_some();
+        let over = last_word && error.code() != Code::TimedOut;
         for mut transaction in std::mem::take(&mut self.transactions) {
             let id = transaction.id;
             let innocent = error.code() == Code::TimedOut && !self.expected.is_empty() && due != Some(id);
@@ -234,7 +252,7 @@ impl Session {
             // Words of RSET in the place of a final reply: one before it is missing.
             transaction.disordered |=
                 transaction.taken_with().is_some_and(|reply| self.marks.reads_as_reset(reply));
-            let outcome = transaction.lost(reason, written, self.options.lmtp);
+            let outcome = transaction.lost(reason, written, self.options.lmtp, over);
             self.events.push_back(Event::Settled(id, outcome));
         }
         self.expected.clear();

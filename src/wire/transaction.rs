@@ -65,6 +65,10 @@ pub(super) struct Transaction {
     pub(super) params: MailParams,
     /// Octets of the body where they are known.
     pub(super) size: Option<u64>,
+    /// RSET was sent in front of it.
+    pub(super) reset: bool,
+    /// The server has answered something of it.
+    pub(super) heard: bool,
     /// Replies that are still to come.
     pub(super) awaiting: usize,
     /// Recipients answered.
@@ -97,6 +101,8 @@ impl Transaction {
             envelope,
             params,
             size,
+            reset: false,
+            heard: false,
             awaiting: 0,
             answered: 0,
             accepted: Vec::new(),
@@ -217,7 +223,7 @@ impl Transaction {
         if self.is_contradicted() {
             return Outcome::Failed(Failure { error: contradiction(self.final_reply), unsent: false });
         }
-        if let Some(error) = self.envelope_error(lmtp) {
+        if let Some(error) = self.envelope_error() {
             let unsent = error.reply_code() == Some(421);
             return Outcome::Failed(Failure { error, unsent });
         }
@@ -250,21 +256,24 @@ impl Transaction {
 
     /// The outcome when the connection is lost with `error`; `written` is how much of the stream
     /// was handed to the socket. A final reply counts though its mark is missing, unless replies
-    /// were out of order.
-    pub(super) fn lost(self, error: &Error, written: u64, lmtp: bool) -> Outcome {
+    /// were out of order. `over`: the server had said its last word before; commands are answered
+    /// in order, so it has read nothing behind that.
+    pub(super) fn lost(self, error: &Error, written: u64, lmtp: bool, over: bool) -> Outcome {
         let settled = self.is_answered() && error.code() != Code::Protocol;
         if settled || self.disordered || self.is_contradicted() {
             return self.verdict(lmtp);
         }
-        Outcome::Failed(self.failure(error, written, lmtp))
+        Outcome::Failed(self.failure(error, written, over))
     }
 
-    fn failure(self, error: &Error, written: u64, lmtp: bool) -> Failure {
-        let own =
-            self.envelope_error(lmtp).filter(|_| self.is_hopeless()).or_else(|| self.data_error.clone());
+    fn failure(self, error: &Error, written: u64, over: bool) -> Failure {
+        if over && !self.heard {
+            return Failure { error: error.clone().at(Phase::Envelope).fatal(), unsent: true };
+        }
+        let own = self.envelope_error().filter(|_| self.is_hopeless()).or_else(|| self.data_error.clone());
         let code = own.as_ref().and_then(Error::reply_code);
         // Without its mark a refusal may have been another message's, and a 421 nobody's.
-        let doubted = self.marked && (error.code() == Code::Protocol || code == Some(421));
+        let doubted = self.marked && !over && (error.code() == Code::Protocol || code == Some(421));
         let ended = self.end_at.is_some_and(|end| written >= end);
         if ended && (!self.is_hopeless() || doubted) {
             return Failure { error: error.clone().at(Phase::InDoubt).fatal(), unsent: false };
@@ -279,7 +288,7 @@ impl Transaction {
     }
 
     /// nodemailer's error for an envelope that found no taker.
-    fn envelope_error(&self, lmtp: bool) -> Option<Error> {
+    fn envelope_error(&self) -> Option<Error> {
         if let Some(error) = &self.mail_error {
             return Some(error.clone());
         }
@@ -290,7 +299,8 @@ impl Transaction {
         // A recipient that was only deferred decides: the message may be sent again.
         let deferred = self.refused.iter().find(|r| r.error.reply_code().is_some_and(|code| code < 500));
         let reply = deferred.unwrap_or(last).error.reply().unwrap_or_default().to_owned();
-        let after_data = lmtp && self.finals == 0 && self.final_reply.is_some();
+        // LMTP: the last of those that had been taken was refused after the data.
+        let after_data = last.error.phase() == Some(Phase::Rejected);
         let (code, text, command, phase) = if after_data {
             (Code::Message, "Message failed for all recipients", "DATA", Phase::Rejected)
         } else {

@@ -13,12 +13,11 @@ impl<S: Socket, T> Driver<'_, S, T> {
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
         let mut buffer = ReadBuf::new(&mut self.buffer);
         match ready!(Pin::new(&mut self.socket).poll_read(cx, &mut buffer)) {
-            Err(error) => return Poll::Ready(Err(self.broken(S::failure(&error, "read")))),
-            Ok(()) if buffer.filled().is_empty() => {
-                let error = closed_unexpectedly(self.reader.take_refusal_fragment());
-                return Poll::Ready(Err(self.broken(error)));
+            Ok(()) if !buffer.filled().is_empty() => self.reader.feed(buffer.filled()),
+            end => {
+                let failure = end.err().map(|error| S::failure(&error, "read"));
+                return Poll::Ready(Err(self.closed(failure)));
             }
-            Ok(()) => self.reader.feed(buffer.filled()),
         }
         Poll::Ready(self.read_replies().map_err(End::Failed))
     }
@@ -40,6 +39,17 @@ impl<S: Socket, T> Driver<'_, S, T> {
         Ok(())
     }
 
+    /// Nothing more can be read: the server's last word explains it, or else what failed first.
+    fn closed(&mut self, failure: Option<Error>) -> End {
+        if self.session.closing_reply().is_some() {
+            return self.over();
+        }
+        let fragment = self.reader.take_refusal_fragment().filter(|_| failure.is_none());
+        let last_word = fragment.or_else(|| self.session.refused_reset().map(str::to_owned));
+        let unexplained = self.unwritable.take().or(failure).filter(|_| last_word.is_none());
+        self.broken(unexplained.unwrap_or_else(|| closed_unexpectedly(last_word)))
+    }
+
     /// A connection that ends with nothing in flight is no failure.
     pub(super) fn broken(&self, error: Error) -> End {
         let idle = self.session.in_flight() == 0 && self.waiting.is_empty() && self.preparing.is_none();
@@ -47,7 +57,7 @@ impl<S: Socket, T> Driver<'_, S, T> {
     }
 
     pub(super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
-        if self.session.output().is_empty() {
+        if self.session.output().is_empty() || self.unwritable.is_some() {
             return Poll::Pending;
         }
         if self.reader.has_buffered() && !self.session.reply_is_due() {
@@ -60,28 +70,14 @@ impl<S: Socket, T> Driver<'_, S, T> {
                 self.deadline.wrote(count);
             }
             Ok(_) => return Poll::Ready(Err(self.broken(closed_unexpectedly(None)))),
-            Err(error) => return Poll::Ready(Err(self.write_failed(cx, &error))),
+            Err(error) => self.unwritable = Some(S::failure(&error, "write")),
         }
         if self.session.output().is_empty() {
             // A TLS layer may hold bytes back until it is flushed; plain TCP does nothing here.
             if let Poll::Ready(Err(error)) = Pin::new(&mut self.socket).poll_flush(cx) {
-                return Poll::Ready(Err(self.write_failed(cx, &error)));
+                self.unwritable = Some(S::failure(&error, "write"));
             }
         }
         Poll::Ready(Ok(()))
-    }
-
-    /// The server may have said why before it closed: a 421 in the receive buffer is worth more
-    /// than a broken pipe.
-    fn write_failed(&mut self, cx: &mut Context<'_>, error: &std::io::Error) -> End {
-        for _ in 0..16 {
-            match self.poll_read(cx) {
-                Poll::Ready(Ok(())) if self.session.is_over() => return self.over(),
-                Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(end)) => return end,
-                Poll::Pending => break,
-            }
-        }
-        self.broken(S::failure(error, "write"))
     }
 }

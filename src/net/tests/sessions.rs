@@ -1,6 +1,7 @@
 //! What a TLS session is like, and what a handshake that fails is called.
 
 use super::*;
+use std::io::Write;
 
 #[tokio::test]
 async fn a_secured_stream_says_what_was_agreed_on() {
@@ -57,6 +58,39 @@ async fn an_application_protocol_is_agreed_on() {
     assert_eq!(stream.tls_info().unwrap().alpn.as_deref(), Some(&b"smtp"[..]));
     let error = open(&offering(b"lmtp")).await.unwrap_err();
     assert_eq!(reason(&error).0, "ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL");
+}
+
+#[tokio::test]
+async fn what_came_whole_before_a_broken_record_can_be_read() {
+    let own = Party::new(None, "own", named(&["mail.example"]));
+    let acceptor = own.server(&[], BOTH);
+    let port = serve(move |socket| {
+        let accepting = acceptor.accept(socket);
+        async move {
+            // As Exim does that has enough: one more reply, past TLS.
+            let (mut socket, mut session) = accepting.await.unwrap().into_inner();
+            session.writer().write_all(GREETING).unwrap();
+            let mut records = Vec::new();
+            while session.wants_write() {
+                session.write_tls(&mut records).unwrap();
+            }
+            records.extend_from_slice(b"554 Too many nonmail commands\r\n");
+            socket.write_all(&records).await.unwrap();
+        }
+    })
+    .await;
+    let mut stream = open(&target(port, "mail.example", trusting(&[&own]))).await.unwrap();
+    let mut buffer = [0; 4];
+    let mut read = Vec::new();
+    let error = loop {
+        match stream.read(&mut buffer).await {
+            Ok(count) => read.extend_from_slice(&buffer[..count]),
+            Err(error) => break error,
+        }
+        assert!(read.len() <= GREETING.len());
+    };
+    assert_eq!(read, GREETING);
+    assert_eq!(error.kind(), std::io::ErrorKind::InvalidData);
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use crate::mail::Lines;
 
 use super::super::command::Command;
 use super::super::transaction::{Stage, Transaction};
+use super::flow::PATIENCE;
 use super::{Expect, Session};
 
 /// Largest chunk, and largest message sent in one; in octets.
@@ -106,7 +107,8 @@ impl Session {
 
     /// Whether a chunked body may be pushed: a small one at once, a large one when somebody takes it.
     fn may_push(&self, transaction: &Transaction) -> bool {
-        let small = self.options.pipelining && transaction.size.is_some_and(|size| size <= PUSH_LIMIT);
+        let trusted = self.options.pipelining && self.refusals < PATIENCE;
+        let small = trusted && transaction.size.is_some_and(|size| size <= PUSH_LIMIT);
         small || (transaction.envelope_answered() && !transaction.accepted.is_empty())
     }
 

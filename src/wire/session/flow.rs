@@ -5,13 +5,21 @@ use super::super::encoder::BodyEncoder;
 use super::super::transaction::{Stage, Transaction};
 use super::{Event, Expect, Session};
 
+/// Refused messages a server is sure to put up with on one connection when they go by BDAT. Exim
+/// closes after ten of the RSETs they cost (`smtp_accept_max_nonmail`), and says so past TLS;
+/// Postfix after twenty errors in a row, of which each makes three, and over TLS without a word.
+pub(super) const PATIENCE: usize = 6;
+
 impl Session {
     /// Writes all commands that may leave now.
     pub(super) fn pump(&mut self) {
-        while self.closing.is_none() && self.step() {}
+        if self.closing.is_some() || self.reset_refused.is_some() {
+            return;
+        }
+        while self.step() {}
         let idle = self.transactions.iter().all(|t| t.stage == Stage::Ended);
         let alone = self.options.pipelining || self.expected.is_empty();
-        if self.quitting && !self.quit_sent && idle && alone && self.closing.is_none() {
+        if self.quitting && !self.quit_sent && idle && alone {
             self.quit_sent = true;
             self.out.command(&Command::Quit);
             self.expect(Expect::Quit);
@@ -33,11 +41,15 @@ impl Session {
     }
 
     fn start(&mut self, at: usize) -> bool {
-        if at >= self.options.window || self.quit_sent {
+        if at >= self.window() || self.quit_sent {
             return false;
         }
-        if self.dirty {
+        // The one before is not answered: a server that does not take it may keep it open, and one
+        // that reads ahead (Dovecot 2.3's submission service) would die of two at once.
+        let behind = at.checked_sub(1).is_some_and(|before| !self.transactions[before].marked);
+        if (self.dirty || behind) && !self.transactions[at].reset {
             self.dirty = false;
+            self.transactions[at].reset = true;
             self.out.command(&Command::Rset);
             self.expect(Expect::Rset);
             return true;
@@ -50,6 +62,14 @@ impl Session {
         self.expect(Expect::Mail(id));
         self.events.push_back(Event::Began(id));
         true
+    }
+
+    /// Messages in flight: once one was refused, no more than could all be refused without the
+    /// server losing patience.
+    fn window(&self) -> usize {
+        let wary = self.options.chunking && self.refusals > 0;
+        let spare = if wary { PATIENCE.saturating_sub(self.refusals) } else { usize::MAX };
+        self.options.window.min(spare).max(1)
     }
 
     fn rcpt(&mut self, at: usize, next: usize) -> bool {

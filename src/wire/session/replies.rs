@@ -5,13 +5,17 @@ use crate::error::Result;
 use super::super::encoder::BodyEncoder;
 use super::super::handshake::unexpected;
 use super::super::reply::Reply;
-use super::super::transaction::{Stage, Transaction};
+use super::super::transaction::{Outcome, Stage, Transaction};
 use super::{Event, Expect, Session};
 
 impl Session {
     /// Takes the next reply. An error ends the connection: hand it to [`lost`](Self::lost).
     pub fn reply(&mut self, reply: &Reply) -> Result<()> {
         self.out.heard(&reply.text);
+        // What was taken for its last word was not.
+        if self.reset_refused.take().or_else(|| self.closing.take()).is_some() {
+            return Err(unexpected("RSET").response(&*reply.text));
+        }
         let sent = self.out.sent();
         let Some((expect, _)) = self.expected.pop_front_if(|(_, end)| *end <= sent) else {
             return self.unasked(reply);
@@ -49,6 +53,7 @@ impl Session {
         let sane = reply.answers_transaction();
         if let Some(transaction) = self.owner(expect) {
             transaction.awaiting = transaction.awaiting.saturating_sub(1);
+            transaction.heard = true;
         }
         match expect {
             // No verdict: nobody knows what the server did.
@@ -138,8 +143,21 @@ impl Session {
         true
     }
 
+    /// RSET cannot be refused (RFC 5321 §4.1.1.5): a server that does so is about to close. Another
+    /// reply after it would show that it is not.
+    fn notes_refusal(&mut self, reply: &Reply) -> bool {
+        let refused = matches!(reply.class(), 4 | 5) && !reply.is_closing();
+        if refused {
+            self.reset_refused = Some(reply.text.clone());
+        }
+        refused
+    }
+
     /// Whether RSET was answered. Words count only where they are marks.
     fn reset_reply(&mut self, reply: &Reply) -> bool {
+        if self.notes_refusal(reply) {
+            return true;
+        }
         if self.options.chunking { self.marks.fits(reply) } else { reply.is_positive() }
     }
 
@@ -150,7 +168,7 @@ impl Session {
         let Some(transaction) = self.transactions.iter_mut().find(|t| t.id == id) else { return in_order };
         let believed = transaction.taken_with().is_none_or(|taken| self.marks.taken_with(taken));
         transaction.disordered = !(in_order && believed);
-        in_order && believed
+        self.notes_refusal(reply) || in_order && believed
     }
 
     /// Without commands in flight behind it, a transaction that found no taker ends at once.
@@ -173,6 +191,7 @@ impl Session {
         }
         if let Some(transaction) = self.transactions.pop_front() {
             let outcome = transaction.verdict(self.options.lmtp);
+            self.refusals += usize::from(matches!(outcome, Outcome::Failed(_)));
             self.events.push_back(Event::Settled(id, outcome));
         }
     }

@@ -90,9 +90,9 @@ fn with_a_window_the_next_envelope_leaves_behind_the_body() {
     }
     flush(&mut session);
     feed(&mut session, &["250", "250", "354"]).unwrap();
-    assert_eq!(flush(&mut session), "hi|.|MAIL FROM:<a@x>|RCPT TO:<c@x>|DATA|");
-    feed(&mut session, &["250 one", "250", "250", "354"]).unwrap();
-    assert_eq!(flush(&mut session), "hi|.|MAIL FROM:<a@x>|RCPT TO:<d@x>|DATA|");
+    assert_eq!(flush(&mut session), "hi|.|RSET|MAIL FROM:<a@x>|RCPT TO:<c@x>|DATA|");
+    feed(&mut session, &["250 one", "250 reset", "250", "250", "354"]).unwrap();
+    assert_eq!(flush(&mut session), "hi|.|RSET|MAIL FROM:<a@x>|RCPT TO:<d@x>|DATA|");
     assert_eq!(outcomes(&mut session), ["1:ok(b@x)"]);
 }
 
@@ -243,6 +243,87 @@ fn a_421_fails_its_message_and_leaves_the_others_unsent() {
     assert_eq!(outcomes(&mut session), ["1:EENVELOPE/envelope!", "2:ECONNECTION/envelope!"]);
 }
 
+/// Three chunked messages in flight, of which the first was taken.
+fn three_in_chunks() -> Session {
+    let mut session = Session::new(options(true, true, 8));
+    for id in 1..=3 {
+        submit(&mut session, id, &["b@x"]);
+    }
+    flush(&mut session);
+    feed(&mut session, &["250 reset", "250", "250", "250 taken", "250 reset"]).unwrap();
+    session
+}
+
+#[test]
+fn behind_the_last_word_of_a_server_nothing_is_in_doubt() {
+    let gone = closed_unexpectedly(None);
+    for (replies, second) in [
+        (&["421 too many messages"][..], "2:EENVELOPE/envelope!"),
+        (&["250", "250", "250 taken", "554 too many nonmail commands"], "2:EPROTOCOL/in-doubt"),
+        (&["250", "250", "250 taken", "421 too many messages"], "2:ok(b@x)"),
+    ] {
+        let mut session = three_in_chunks();
+        feed(&mut session, replies).unwrap();
+        session.lost(&gone);
+        assert_eq!(outcomes(&mut session), ["1:ok(b@x)", second, "3:ECONNECTION/envelope!"], "{replies:?}");
+    }
+    let mut session = Session::new(options(true, true, 8));
+    submit(&mut session, 1, &["b@x"]);
+    flush(&mut session);
+    feed(&mut session, &["554 too many nonmail commands"]).unwrap();
+    session.lost(&gone);
+    assert_eq!(outcomes(&mut session), ["1:ECONNECTION/envelope!"]);
+    // It has to show that by closing.
+    let mut session = three_in_chunks();
+    feed(&mut session, &["421 too many messages"]).unwrap();
+    assert!(!session.is_over());
+    let error = feed(&mut session, &["250 sender"]).unwrap_err();
+    session.lost(&error);
+    let doubt = ["1:ok(b@x)", "2:EPROTOCOL/in-doubt", "3:EPROTOCOL/in-doubt"];
+    assert_eq!(outcomes(&mut session), doubt);
+}
+
+#[test]
+fn a_server_that_goes_on_or_falls_silent_after_refusing_rset_has_not_said_its_last_word() {
+    let refused = || {
+        let mut session = Session::new(options(true, true, 8));
+        submit(&mut session, 1, &["b@x"]);
+        flush(&mut session);
+        feed(&mut session, &["502 what is RSET?"]).unwrap();
+        session
+    };
+    let mut session = refused();
+    let error = feed(&mut session, &["503 sender already given"]).unwrap_err();
+    session.lost(&error);
+    assert_eq!(outcomes(&mut session), ["1:EPROTOCOL/in-doubt"]);
+    let mut session = refused();
+    session.lost(&Error::new(Code::TimedOut, "Timeout"));
+    assert!(outcomes(&mut session)[0].ends_with("/in-doubt"));
+}
+
+#[test]
+fn refusals_narrow_the_window_until_no_body_leaves_unasked() {
+    let mut session = Session::new(options(true, true, 8));
+    let mut most = Vec::new();
+    let mut id = 0;
+    submit(&mut session, id, &["b@x"]);
+    flush(&mut session);
+    feed(&mut session, &["250 reset"]).unwrap();
+    for _ in 0..8 {
+        while session.transactions.iter().all(|t| t.stage != Stage::Start) {
+            id += 1;
+            submit(&mut session, id, &["b@x"]);
+            flush(&mut session);
+        }
+        most.push(session.transactions.iter().filter(|t| t.stage != Stage::Start).count());
+        feed(&mut session, &["250", "550 no", "503 nobody", "250 reset"]).unwrap();
+    }
+    assert_eq!(most, [8, 7, 6, 5, 4, 3, 2, 1]);
+    assert_eq!(flush(&mut session), "MAIL FROM:<a@x>|RCPT TO:<b@x>|");
+    feed(&mut session, &["250", "250"]).unwrap();
+    assert_eq!(flush(&mut session), "BDAT 4 LAST|hi|RSET|");
+}
+
 #[test]
 fn replies_out_of_turn_end_the_connection() {
     let mut idle = Session::new(options(true, false, 2));
@@ -319,7 +400,7 @@ fn lmtp_answers_for_each_recipient() {
         flush(&mut session);
         feed(&mut session, finals).unwrap();
         assert_eq!(outcomes(&mut session), [expected]);
-        feed(&mut session, &["250", "250", "354"]).unwrap();
+        feed(&mut session, &["250 reset", "250", "250", "354"]).unwrap();
         flush(&mut session);
         feed(&mut session, &["250 e"]).unwrap();
         assert_eq!(outcomes(&mut session), ["2:ok(e@x)"]);
@@ -371,6 +452,18 @@ fn a_peer_that_is_always_behind_does_not_make_the_buffer_as_long_as_the_body() {
     session.end_body();
     seen.extend_from_slice(session.output());
     assert_eq!(seen, format!("{}.\r\n", piece.replace('\n', "\r\n").repeat(64)).into_bytes());
+}
+
+#[test]
+fn in_lmtp_too_an_envelope_without_a_taker_is_no_refused_body() {
+    let mut session = Session::new(SessionOptions { lmtp: true, ..options(true, true, 8) });
+    submit(&mut session, 1, &["b@x"]);
+    submit(&mut session, 2, &["b@x"]);
+    flush(&mut session);
+    let first = ["250 reset", "250", "550 no", "554 nobody", "250 reset"];
+    feed(&mut session, &first).unwrap();
+    feed(&mut session, &["250", "250", "552 full", "250 reset"]).unwrap();
+    assert_eq!(outcomes(&mut session), ["1:EENVELOPE/envelope", "2:EMESSAGE/rejected"]);
 }
 
 #[test]
