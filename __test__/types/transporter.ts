@@ -48,7 +48,13 @@ async function use() {
   is<Equal<typeof info.accepted, string[]>>();
   transporter.sendMail({ to: 'a@example.com', signal: AbortSignal.timeout(1) }, (err, result) => {
     is<Equal<NonNullable<typeof err>['phase'], Phase | undefined>>();
-    if (err?.maybeDelivered) console.log(err.accepted?.[0]?.length, err.enhancedCode, err.responseCode, err.rejectedErrors?.[0]?.phase);
+    if (err?.maybeDelivered)
+      console.log(
+        err.accepted?.[0]?.length,
+        err.enhancedCode,
+        err.responseCode,
+        err.rejectedErrors?.[0]?.phase,
+      );
     console.log(result.messageId);
   });
   const closed: void = await transporter.close({ force: true });
