@@ -2,8 +2,6 @@
 
 const nodemailer = require('./lib/upstream');
 const shared = require('nodemailer/lib/shared');
-const { Pool } = require('./lib/pool');
-const { Transporter } = require('./lib/transporter');
 
 /**
  * nodemailer's `createTransport`. With `pool: true` the transport runs on the native engine;
@@ -14,9 +12,12 @@ const { Transporter } = require('./lib/transporter');
  */
 function createTransport(transporter, defaults) {
   const options = poolOptions(transporter);
-  return options
-    ? new Transporter(new Pool(options), options, defaults)
-    : nodemailer.createTransport(transporter, defaults);
+  if (!options) {
+    return nodemailer.createTransport(transporter, defaults);
+  }
+  // Loaded with the first pool, like the addon: an application that only requires the package pays nothing.
+  const { Transporter } = require('./lib/transporter');
+  return new Transporter(pool(options), options, defaults);
 }
 
 /** Options that ask for a pool, with a URL's in them as nodemailer merges them. */
@@ -39,6 +40,7 @@ function poolOptions(transporter) {
 
 /** The pool as a transport object, for `nodemailer.createTransport(postpool.pool(options))`. */
 function pool(options) {
+  const { Pool } = require('./lib/pool');
   return new Pool(options);
 }
 

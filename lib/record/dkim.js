@@ -11,7 +11,7 @@ const byObject = new WeakMap();
 
 /** A tag's value without what would end it. */
 function tagValue(value) {
-  // eslint-disable-next-line no-control-regex -- control characters are what is removed
+  // control characters are what is removed
   return (value || '').toString().replace(/[\x00-\x1f\x7f;=]/g, '');
 }
 

@@ -52,7 +52,7 @@ function contentOf(element) {
 /** Whether `7bit` describes the content of a message part, which cannot be encoded. */
 function fitsSevenBit(content) {
   const ascii = Buffer.isBuffer(content) ? content.toString('latin1') : content;
-  // eslint-disable-next-line no-control-regex -- any of ASCII but NUL
+  // any of ASCII but NUL
   return typeof ascii === 'string' && /^[\x01-\x7f]*$/.test(ascii) && !/[^\r\n]{999}/.test(ascii);
 }
 

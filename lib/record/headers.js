@@ -191,7 +191,7 @@ function headerNames(normalize, keys) {
   const names = {};
   for (const key of [...keys, ...AUTOMATIC]) {
     const name = normalize(key);
-    // eslint-disable-next-line no-control-regex -- control characters would end the header
+    // control characters would end the header
     names[key] = (typeof name === 'string' && name.replace(/[\x00-\x1f\x7f]/g, '')) || key;
   }
   return names;
