@@ -2,6 +2,7 @@
 
 const nodemailer = require('./lib/upstream');
 const shared = require('nodemailer/lib/shared');
+require('./lib/timers');
 
 /**
  * nodemailer's `createTransport`. With `pool: true` the transport runs on the native engine;

@@ -1,6 +1,6 @@
 'use strict';
 
-const { setImmediate } = require('node:timers');
+const { setImmediate } = require('./timers');
 
 /**
  * nodemailer's idea of idleness, counted on the JavaScript thread alone.

@@ -1,6 +1,6 @@
 'use strict';
 
-const { setImmediate } = require('node:timers');
+const { setImmediate } = require('./timers');
 const { addon } = require('./addon');
 const { abortError, describe, localError, toError } = require('./errors');
 const { Feeder } = require('./feeder');

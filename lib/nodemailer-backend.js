@@ -1,6 +1,6 @@
 'use strict';
 
-const { setImmediate } = require('node:timers');
+const { setImmediate } = require('./timers');
 const SMTPPool = require('nodemailer/lib/smtp-pool');
 const { configError } = require('./options');
 const { checkHeaders } = require('./outgoing');

@@ -1,7 +1,7 @@
 'use strict';
 
 const { EventEmitter } = require('node:events');
-const { setImmediate, setTimeout, clearTimeout } = require('node:timers');
+const { setImmediate, setTimeout, clearTimeout } = require('./timers');
 const shared = require('nodemailer/lib/shared');
 const { default: SMTPPool } = require('nodemailer/lib/smtp-pool');
 const wellKnown = require('nodemailer/lib/well-known');

@@ -1,7 +1,7 @@
 'use strict';
 
 const { AsyncResource } = require('node:async_hooks');
-const { setImmediate } = require('node:timers');
+const { setImmediate } = require('./timers');
 const DKIM = require('nodemailer/lib/dkim');
 const MailComposer = require('nodemailer/lib/mail-composer');
 const { toRecord } = require('./record');

@@ -2,7 +2,7 @@
 
 const { performance } = require('node:perf_hooks');
 const { channel, tracingChannel } = require('node:diagnostics_channel');
-const { setImmediate } = require('node:timers');
+const { setImmediate } = require('./timers');
 
 const EVENTS = [
   'connectionCreated',
