@@ -4,9 +4,12 @@
 //! come ([`Phase`]) and what the server answered. It does not decide what happens next: the pool
 //! reads it and decides. It becomes a JavaScript `Error` in the facade, never here.
 
+mod system;
+
 use std::borrow::Cow;
 use std::fmt;
-use std::io;
+
+pub use system::SystemError;
 
 /// Result of everything in the engine that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -119,23 +122,6 @@ impl Phase {
             Self::Rejected => "rejected",
         }
     }
-}
-
-/// What the operating system said, in Node's words.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SystemError {
-    /// Name such as `ECONNREFUSED`.
-    pub code: String,
-    /// Negative errno, as Node reports it.
-    pub errno: i32,
-    /// `connect`, `read`, `write`, `getaddrinfo`, `open`, …
-    pub syscall: &'static str,
-    /// Peer address, where one is known.
-    pub address: Option<String>,
-    /// Peer port, where one is known.
-    pub port: Option<u16>,
-    /// File path or host name, where one is concerned.
-    pub path: Option<String>,
 }
 
 /// A recipient the server refused, with the reason.
@@ -271,42 +257,6 @@ impl Error {
         self
     }
 
-    /// A socket error with Node's wording: `connect ECONNREFUSED 127.0.0.1:25`.
-    pub fn socket(source: &io::Error, syscall: &'static str) -> Self {
-        let code = errno_name(source);
-        let message = format!("{syscall} {code}");
-        Self::new(Code::Socket, message).command("CONN").fatal().system(SystemError {
-            code: code.into_owned(),
-            errno: -source.raw_os_error().unwrap_or_default(),
-            syscall,
-            ..SystemError::default()
-        })
-    }
-
-    /// A file that cannot be read, in Node's wording: `ENOENT: no such file or directory, open '/x'`.
-    pub fn file(source: &io::Error, syscall: &'static str, path: &str) -> Self {
-        let code = errno_name(source);
-        let text = match &*code {
-            "ENOENT" => "no such file or directory",
-            "EACCES" => "permission denied",
-            "EISDIR" => "illegal operation on a directory",
-            "ENOTDIR" => "not a directory",
-            _ => "cannot be read",
-        };
-        // Node names the path when it opens a file, not when it reads on.
-        let path = Some(path).filter(|_| syscall == "open");
-        let place = path.map(|path| format!(" '{path}'")).unwrap_or_default();
-        Self::new(Code::Stream, format!("{code}: {text}, {syscall}{place}")).command("API").system(
-            SystemError {
-                code: code.into_owned(),
-                errno: -source.raw_os_error().unwrap_or_default(),
-                syscall,
-                path: path.map(str::to_owned),
-                ..SystemError::default()
-            },
-        )
-    }
-
     /// The kind.
     pub fn code(&self) -> Code {
         self.0.code
@@ -407,32 +357,6 @@ pub fn enhanced_code(reply: &str) -> Option<&str> {
     shape.then_some(token)
 }
 
-/// Node's name for an operating system error.
-fn errno_name(error: &io::Error) -> Cow<'static, str> {
-    use io::ErrorKind as K;
-    let name = match error.kind() {
-        K::ConnectionRefused => "ECONNREFUSED",
-        K::ConnectionReset => "ECONNRESET",
-        K::ConnectionAborted => "ECONNABORTED",
-        K::HostUnreachable => "EHOSTUNREACH",
-        K::NetworkUnreachable => "ENETUNREACH",
-        K::NetworkDown => "ENETDOWN",
-        K::NotConnected => "ENOTCONN",
-        K::AddrInUse => "EADDRINUSE",
-        K::AddrNotAvailable => "EADDRNOTAVAIL",
-        K::BrokenPipe => "EPIPE",
-        K::TimedOut => "ETIMEDOUT",
-        K::PermissionDenied => "EACCES",
-        K::NotFound => "ENOENT",
-        K::IsADirectory => "EISDIR",
-        K::NotADirectory => "ENOTDIR",
-        K::InvalidInput => "EINVAL",
-        K::UnexpectedEof => "ECONNRESET",
-        _ => return Cow::Owned(format!("E{}", error.raw_os_error().unwrap_or_default())),
-    };
-    Cow::Borrowed(name)
-}
-
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Error")
@@ -462,20 +386,6 @@ mod tests {
         assert_eq!(error.message(), "Mail command failed: 550 5.1.1 no such user");
         assert_eq!(error.reply_code(), Some(550));
         assert_eq!(error.enhanced_code(), Some("5.1.1"));
-    }
-
-    #[test]
-    fn a_file_error_reads_as_nodes_does() {
-        let missing = io::Error::from_raw_os_error(2);
-        assert_eq!(
-            Error::file(&missing, "open", "/x").message(),
-            "ENOENT: no such file or directory, open '/x'"
-        );
-        let directory = io::Error::from_raw_os_error(21);
-        assert_eq!(
-            Error::file(&directory, "read", "/").message(),
-            "EISDIR: illegal operation on a directory, read"
-        );
     }
 
     #[test]
