@@ -2,6 +2,7 @@
 
 const nodemailer = require('./lib/upstream');
 const shared = require('nodemailer/lib/shared');
+// Now, and not with the first pool: by then a test may have put its own in their place.
 require('./lib/timers');
 
 /**

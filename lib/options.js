@@ -2,6 +2,7 @@
 
 const net = require('node:net');
 const os = require('node:os');
+const { localError } = require('./errors');
 const { normaliseProxy } = require('./proxy');
 const { normaliseTls } = require('./tls');
 
@@ -264,7 +265,7 @@ function span(name, value) {
 }
 
 function configError(text) {
-  return Object.assign(new Error(text), { code: 'ECONFIG' });
+  return localError(text, { code: 'ECONFIG', phase: 'queue' });
 }
 
 module.exports = { configError, engineOptions, resizeOptions };

@@ -78,6 +78,10 @@ test.each([
   [[7]],
 ])('hosts that are none are said so: %j', async (hosts) => {
   const transporter = postpool.createTransport({ pool: true, hosts });
-  await expect(transporter.sendMail(MESSAGE)).rejects.toMatchObject({ code: 'ECONFIG' });
+  await expect(transporter.sendMail(MESSAGE)).rejects.toMatchObject({
+    code: 'ECONFIG',
+    phase: 'queue',
+    maybeDelivered: false,
+  });
   await transporter.close();
 });
