@@ -3,9 +3,11 @@
 /** Places there can be at once; the rest of a key's 53 bits tells one user of a place from the next. */
 const PLACES = 2 ** 24;
 const MASK = PLACES - 1;
+/** Jobs after which keys begin anew: no event of the first ones is still to come by then. */
+const LAST_TURN = 2 ** 29 - 1;
 
 /**
- * Jobs by keys that are never used twice. A `Map` would do the same, but one that lives long keeps
+ * Jobs by keys that are theirs alone. A `Map` would do the same, but one that lives long keeps
  * what was deleted from it alive: each time it grows or shrinks, its old table, once it is old,
  * holds on to the next one with all its values until a full collection.
  */
@@ -20,7 +22,8 @@ class Slots {
   /** Keeps a job and gives it its `key`, a positive integer. */
   add(job) {
     const place = this.free.length ? this.free.pop() : this.jobs.length;
-    job.key = ++this.turn * PLACES + place;
+    this.turn = (this.turn % LAST_TURN) + 1;
+    job.key = this.turn * PLACES + place;
     this.jobs[place] = job;
     this.size++;
     return job.key;
@@ -44,7 +47,7 @@ class Slots {
 
   /** All jobs, the oldest first. */
   all() {
-    return this.jobs.filter(Boolean).sort((a, b) => a.key - b.key);
+    return this.jobs.filter(Boolean).sort((a, b) => a.id - b.id);
   }
 }
 
