@@ -3,31 +3,23 @@
 /** Test runners, which load the addon again and again in threads and processes of their own. */
 
 const path = require('node:path');
-const { startServer } = require('../support/servers');
-const { HOME, PACKAGES, THIS, inEach, link, run } = require('./runtimes');
+const { HOME, PACKAGES, THIS, inEach, run, withServer } = require('./runtimes');
 
 const FIXTURE = path.join(__dirname, 'runners');
 const JEST = path.join(HOME, 'node_modules/jest/bin/jest.js');
 const VITEST = path.join(PACKAGES, 'vitest/vitest.mjs');
 
-let server;
-beforeAll(link);
-beforeEach(async () => {
-  server = await startServer({
-    replies: { RCPT: (_, line) => (line.includes('nobody') ? '550 5.1.1 nobody here' : undefined) },
-  });
-});
-afterEach(() => server.close());
+const here = withServer();
 
 /** What mail.case.js sends, twice, and timers.case.js. */
 const SENT = 2 * 21 + 7;
 
 /** Runs a runner on a fixture and counts what arrives; its report is shown when it fails. */
 async function runner(script, args, messages, cwd = FIXTURE) {
-  const settings = { cwd, env: { PORT: server.port, JEST_WORKER_ID: '' }, deadline: 50000 };
+  const settings = { cwd, env: { PORT: here.server.port, JEST_WORKER_ID: '' }, deadline: 50000 };
   const { code, out, err } = await run(THIS, [script, ...args], settings);
   expect(code === 0 || `${out}${err}`).toBe(true);
-  expect(server.messages).toHaveLength(messages);
+  expect(here.server.messages).toHaveLength(messages);
 }
 
 test.each([

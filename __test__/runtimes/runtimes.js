@@ -5,6 +5,7 @@
 const fs = require('node:fs');
 const path = require('node:path');
 const { spawn } = require('node:child_process');
+const { startServer } = require('../support/servers');
 
 const HOME = path.join(__dirname, '../..');
 const PACKAGES = path.join(__dirname, 'node_modules');
@@ -55,6 +56,18 @@ function link() {
   }
 }
 
+/** Gives each test a server of its own, as `server` of what it returns; it knows nobody of that name. */
+function withServer() {
+  const here = {};
+  const replies = { RCPT: (_, line) => (line.includes('nobody') ? '550 5.1.1 nobody here' : undefined) };
+  beforeAll(link);
+  beforeEach(async () => {
+    here.server = await startServer({ replies });
+  });
+  afterEach(() => here.server.close());
+  return here;
+}
+
 /**
  * Runs a program and says how it ended; one that does not end in time is killed.
  *
@@ -82,4 +95,4 @@ function run(runtime, args, { cwd = PROGRAMS, env, deadline = 30000 } = {}) {
   });
 }
 
-module.exports = { RUNTIMES, THIS, HOME, PACKAGES, PROGRAMS, inEach, link, missing, run };
+module.exports = { RUNTIMES, THIS, HOME, PACKAGES, PROGRAMS, inEach, link, missing, run, withServer };

@@ -5,8 +5,7 @@
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
-const { startServer } = require('../support/servers');
-const { HOME, PACKAGES, PROGRAMS, RUNTIMES, THIS, inEach, link, run } = require('./runtimes');
+const { HOME, PACKAGES, PROGRAMS, RUNTIMES, THIS, inEach, run, withServer } = require('./runtimes');
 
 const NODES = RUNTIMES.filter(({ name }) => name.startsWith('Node'));
 const BUNDLER = { ...THIS, needs: path.join(PACKAGES, 'esbuild/bin/esbuild') };
@@ -17,17 +16,10 @@ const NATIVE = { code: 0, out: 'native 1\n' };
 const FALLBACK = { code: 0, out: 'nodemailer 1\n' };
 const warnings = (err) => err.split('\n').filter((line) => line.includes('[POSTPOOL_NO_ADDON]'));
 
-let server;
-beforeAll(link);
-beforeEach(async () => {
-  server = await startServer({
-    replies: { RCPT: (_, line) => (line.includes('nobody') ? '550 5.1.1 nobody here' : undefined) },
-  });
-});
-afterEach(() => server.close());
+const here = withServer();
 
 const once = (runtime, flags, env) =>
-  run(runtime, [...flags, path.join(PROGRAMS, 'once.cjs'), server.port], { env });
+  run(runtime, [...flags, path.join(PROGRAMS, 'once.cjs'), here.server.port], { env });
 
 test.each([
   ['--disable-proto=delete'],
@@ -37,7 +29,7 @@ test.each([
   ['--throw-deprecation', '--pending-deprecation'],
 ])('Node with %s', async (...flags) => {
   expect(await once(THIS, flags)).toEqual({ ...NATIVE, err: '' });
-  expect(server.messages).toHaveLength(1);
+  expect(here.server.messages).toHaveLength(1);
 });
 
 test('Node told so by NODE_OPTIONS', async () => {
@@ -71,7 +63,7 @@ test('a processor without an addon', async () => {
   const { err, ...seen } = await once(THIS, ['--require', path.join(PROGRAMS, 'fake-arch.cjs')]);
   expect(seen).toEqual(FALLBACK);
   expect(warnings(err)).toEqual([expect.stringContaining(`no addon for ${process.platform}-s390x`)]);
-  expect(server.messages).toHaveLength(1);
+  expect(here.server.messages).toHaveLength(1);
 });
 
 test('an addon that the system does not load', async () => {
@@ -84,15 +76,15 @@ test('an addon that the system does not load', async () => {
 });
 
 test('a cluster of four, each process with its own pool', async () => {
-  const { code, out, err } = await run(THIS, [path.join(PROGRAMS, 'cluster.cjs'), server.port]);
+  const { code, out, err } = await run(THIS, [path.join(PROGRAMS, 'cluster.cjs'), here.server.port]);
   expect([code, err]).toEqual([0, '']);
   expect(JSON.parse(out)).toEqual({ said: Array(4).fill('native'), codes: [0, 0, 0, 0] });
-  const subjects = server.messages.map(({ body }) => /^Subject: (.*)\r$/m.exec(body)[1]);
+  const subjects = here.server.messages.map(({ body }) => /^Subject: (.*)\r$/m.exec(body)[1]);
   expect([subjects.length, new Set(subjects).size]).toEqual([100, 100]);
 });
 
 inEach(NODES, 'AsyncLocalStorage is kept across sendMail', async (runtime) => {
-  const { code, out, err } = await run(runtime, [path.join(PROGRAMS, 'context.cjs'), server.port]);
+  const { code, out, err } = await run(runtime, [path.join(PROGRAMS, 'context.cjs'), here.server.port]);
   expect([code, err]).toEqual([0, '']);
   const seen = JSON.parse(out);
   expect(seen.map(([name]) => name)).toHaveLength(8);
@@ -101,7 +93,7 @@ inEach(NODES, 'AsyncLocalStorage is kept across sendMail', async (runtime) => {
 
 inEach(NODES, 'mock timers of node:test', async (runtime) => {
   // Some versions warn that these timers are an experiment.
-  const flags = ['--no-warnings', path.join(PROGRAMS, 'mock-timers.cjs'), server.port];
+  const flags = ['--no-warnings', path.join(PROGRAMS, 'mock-timers.cjs'), here.server.port];
   expect(await run(runtime, flags)).toEqual({ ...NATIVE, err: '' });
 });
 
@@ -113,7 +105,7 @@ async function bundled(flags, { prepare = () => {}, extension = 'js' } = {}) {
     const built = await run(THIS, [BUNDLER.needs, ...args, `--outdir=${folder}`, ...flags]);
     expect(built).toEqual({ code: 0, out: '', err: '' });
     prepare(folder);
-    return await run(THIS, [path.join(folder, `once.${extension}`), server.port], { cwd: folder });
+    return await run(THIS, [path.join(folder, `once.${extension}`), here.server.port], { cwd: folder });
   } finally {
     fs.rmSync(folder, { recursive: true });
   }
