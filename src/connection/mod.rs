@@ -22,6 +22,8 @@ mod order_tests;
 mod peer_tests;
 #[cfg(test)]
 mod security_tests;
+#[cfg(test)]
+mod write_tests;
 
 use std::sync::Arc;
 use std::time::Duration;
