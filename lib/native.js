@@ -469,7 +469,12 @@ function start(backend, { json, tls, proxyTls }, beside) {
     }
   };
   const engine = new Engine(json, tls, proxyTls ?? null, deliver, beside);
-  const next = () => engine.next();
+  const next = () => {
+    const batch = engine.next();
+    if (batch) {
+      deliver(batch);
+    }
+  };
   return engine;
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::events::Outbox;
+use super::outbox::Outbox;
 use crate::error::Result;
 use crate::mail::{Message, Prepared};
 
@@ -24,10 +24,10 @@ impl Message for Announced {
     fn prepare(&self) -> Result<Prepared> {
         let prepared = self.message.prepare()?;
         let to = &prepared.envelope.to;
-        self.outbox.push([json!({
+        self.outbox.push(&json!({
             "k": "begun", "id": self.id, "mid": prepared.message_id, "n": to.len(),
             "to": to.iter().take(NAMED).collect::<Vec<_>>(),
-        })]);
+        }));
         Ok(prepared)
     }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, Weak};
 
 use bytes::Bytes;
 
-use super::events::lock;
+use super::outbox::lock;
 
 /// Smaller ones are copied without looking; in octets.
 const WORTH_SHARING: usize = 16 * 1024;

@@ -15,9 +15,9 @@ use serde::Deserialize;
 use super::announced::Announced;
 use super::compose::part;
 use super::copies::Copies;
-use super::events::{Outbox, lock};
 use super::files::Files;
 use super::options::{Options, ResizeInput, TlsInput};
+use super::outbox::{Outbox, lock};
 use super::runtime::runtime;
 use super::streamed::{Streamed, Streams, stream_error};
 use super::text::Text;
@@ -267,10 +267,10 @@ impl Engine {
         self.outbox.snapshot(|id| self.pool.stats(id))
     }
 
-    /// The last batch of events is dealt with: the next one may come.
+    /// The last batch of events is dealt with: gives the next one, or calls back once there is one.
     #[napi(catch_unwind)]
-    pub fn next(&self) {
-        self.outbox.next();
+    pub fn next(&self) -> Option<String> {
+        self.outbox.next()
     }
 
     /// Keeps Node alive, or no longer.

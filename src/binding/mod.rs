@@ -1,7 +1,7 @@
 //! The only room that knows JavaScript: it converts and forwards, and decides nothing.
 //!
-//! [`engine`] is the class JavaScript sees; [`options`] reads its options, [`events`] carries what
-//! happens back in batches, [`text`] and [`copies`] take strings and buffers over, [`streamed`] is a
+//! [`engine`] is the class JavaScript sees; [`options`] reads its options, [`outbox`] carries
+//! [`events`] back in batches, [`text`] and [`copies`] take strings and buffers over, [`streamed`] is a
 //! message whose bytes JavaScript makes, [`files`] reads attachments, [`announced`] tells the log when
 //! a message is begun, [`runtime`] holds the threads.
 
@@ -12,6 +12,7 @@ mod engine;
 mod events;
 mod files;
 mod options;
+mod outbox;
 mod runtime;
 mod streamed;
 mod text;

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use super::events::{Outbox, lock};
+use super::outbox::{Outbox, lock};
 use crate::error::{Code, Error, Result};
 use crate::mail::{Body, ChunkSource, Envelope, Message, Prepared};
 
@@ -121,7 +121,7 @@ impl Source {
         let ahead = Arc::new(AtomicUsize::new(0));
         let feed = Feed { attempt: self.attempt, pieces: sender, ahead: Arc::clone(&ahead) };
         lock(&self.streams.0).insert(self.id, feed);
-        self.outbox.push([json!({ "k": "open", "id": self.id, "attempt": self.attempt })]);
+        self.outbox.push(&json!({ "k": "open", "id": self.id, "attempt": self.attempt }));
         Open { pieces, ahead }
     }
 }
@@ -136,7 +136,7 @@ impl ChunkSource for Source {
         if let Some(Ok(bytes)) = &piece {
             let before = open.ahead.fetch_sub(bytes.len(), Ordering::AcqRel);
             if before >= LOW_WATER && before - bytes.len() < LOW_WATER {
-                self.outbox.push([json!({ "k": "drain", "id": self.id, "attempt": self.attempt })]);
+                self.outbox.push(&json!({ "k": "drain", "id": self.id, "attempt": self.attempt }));
             }
         }
         Poll::Ready(piece)
@@ -153,7 +153,7 @@ impl Drop for Source {
         if feeds.get(&self.id).is_some_and(|feed| feed.attempt == self.attempt) {
             feeds.remove(&self.id);
             drop(feeds);
-            self.outbox.push([json!({ "k": "closed stream", "id": self.id, "attempt": self.attempt })]);
+            self.outbox.push(&json!({ "k": "closed stream", "id": self.id, "attempt": self.attempt }));
         }
     }
 }

@@ -80,6 +80,10 @@ impl<S: EventSink> Actor<S> {
                 _ = inbox.recv_many(&mut batch, BATCH) => {}
                 () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
             }
+            // Connections that are ready as well get their turn first: what they report leaves in
+            // one batch, and wakes its reader once.
+            tokio::task::yield_now().await;
+            Self::gather(&mut inbox, &mut batch);
             for mail in batch.drain(..) {
                 match mail {
                     Mail::Request(Request::Abandon) => return self.abandon(),
@@ -91,6 +95,15 @@ impl<S: EventSink> Actor<S> {
             self.advance();
         }
         self.refuse_the_rest(&mut inbox);
+    }
+
+    /// Takes what has arrived meanwhile.
+    fn gather(inbox: &mut mpsc::UnboundedReceiver<Mail>, batch: &mut Vec<Mail>) {
+        while batch.len() < BATCH
+            && let Ok(mail) = inbox.try_recv()
+        {
+            batch.push(mail);
+        }
     }
 
     /// Requests that crossed the end of the pool.
