@@ -5,6 +5,11 @@
 //! message whose bytes JavaScript makes, [`files`] reads attachments, [`announced`] tells the log when
 //! a message is begun, [`runtime`] holds the threads.
 
+/// Messages are made on one thread and freed on another. The system's allocator locks one heap
+/// against the other for that, about once a message.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 mod announced;
 mod compose;
 mod copies;
