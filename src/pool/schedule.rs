@@ -108,6 +108,8 @@ enum Timer {
 pub(super) struct Schedule {
     options: PoolOptions,
     mode: Mode,
+    /// Another engine takes over what was not begun.
+    gives_back: bool,
     paused: bool,
     jobs: HashMap<u64, Job>,
     /// Messages handed in so far: the place in line of the last one.
@@ -142,6 +144,7 @@ impl Schedule {
             targets: Targets::new(hosts, options.learn_limits),
             options,
             mode: Mode::Running,
+            gives_back: false,
             paused: false,
             jobs: HashMap::new(),
             submitted: 0,

@@ -110,9 +110,19 @@ impl Schedule {
         };
         match &result {
             Ok(receipt) => self.totals.sent(receipt),
-            Err(error) => self.totals.failed(error),
+            Err(error) => {
+                self.totals.failed(error);
+                if self.is_for_another(error) {
+                    self.tell(PoolEvent::GivenBack(id, job.message));
+                }
+            }
         }
         self.tell(PoolEvent::Settled { id, result, connection });
+    }
+
+    /// Whether another engine may send the message that failed of this.
+    fn is_for_another(&self, error: &Error) -> bool {
+        error.is_tls_incompatible() || (self.gives_back && error.phase() == Some(Phase::Queue))
     }
 
     /// Takes a message out of everything it is in.
