@@ -36,9 +36,10 @@ const WINDOWS = ['win', 'windows', 'dos', '\r\n'];
  *
  * @param {object} mail nodemailer's MailMessage
  * @param {object} [fixed] date and random values to use, for tests
- * @returns {{text: string, parts: Array<string|Buffer>}|{reason: string}} the record, or why the
- *   message has to be composed by nodemailer. An input nodemailer refuses gives a reason too, so
- *   that the error is nodemailer's own.
+ * @returns {{text: string, parts: Array<string|Buffer>, isWhole: boolean}|{reason: string}} the
+ *   record, and whether nothing of the caller's is wanted beside it; or why the message has to be
+ *   composed by nodemailer. An input nodemailer refuses gives a reason too, so that the error is
+ *   nodemailer's own.
  */
 function toRecord(mail, fixed) {
   try {
@@ -57,7 +58,8 @@ function toRecord(mail, fixed) {
     const recipients = settings.envelope ? settings.envelope.to.length : tokens.recipients;
     const date = fixed?.date ? dateText(fixed.date) : dateNow();
     const facts = [recipients, recipientLimit(data), date, randomHex(SEED)];
-    return { text: tokens.join(settings, facts), parts: parts.values };
+    const isWhole = parts.areStrings && !tokens.hasRaw;
+    return { text: tokens.join(settings, facts), parts: parts.values, isWhole };
   } catch (err) {
     return { reason: err instanceof ComposedPath ? err.reason : 'input' };
   }

@@ -13,6 +13,8 @@ class Tokens {
     this.list = [];
     /** Mailboxes in the headers that make an envelope. */
     this.recipients = 0;
+    /** What stands beside a raw part is not in the record, and may be a stream to be released. */
+    this.hasRaw = false;
   }
 
   /** A header with a plain value. */
@@ -61,6 +63,7 @@ class Tokens {
 
   /** A whole part as the caller made it. */
   raw(content) {
+    this.hasRaw = true;
     this.list.push('r', stringify(content));
   }
 
