@@ -4,7 +4,6 @@
 #![cfg_attr(test, allow(dead_code, reason = "exports are registered only where JavaScript loads them"))]
 
 use std::future::poll_fn;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
@@ -36,9 +35,8 @@ pub(super) fn compose(
     record: String,
     #[napi(ts_arg_type = "Array<string | Buffer>")] parts: Vec<Either<Text, Buffer>>,
 ) -> napi::Result<Composed> {
-    let parts = parts.into_iter().map(|value| part(value, &Copies::default())).collect();
-    whole(&Recorded::new(record, parts, Arc::new(BlockingFiles)))
-        .map_err(|e| napi::Error::from_reason(e.message()))
+    let parts: Box<_> = parts.into_iter().map(|value| part(value, &Copies::default())).collect();
+    whole(&Recorded::new(record, parts, BlockingFiles)).map_err(|e| napi::Error::from_reason(e.message()))
 }
 
 /// A message that was given back, composed for another engine.
@@ -85,14 +83,14 @@ pub(super) async fn composed_sizes(messages: Vec<Crossing>) -> napi::Result<Vec<
     let mut sizes = Vec::with_capacity(messages.len());
     let copies = Copies::default();
     for Crossing { text, parts } in messages {
-        let parts = parts.into_iter().map(|value| part(value, &copies)).collect();
-        let message = Recorded::new(text, parts, Arc::new(Files));
+        let parts: Box<_> = parts.into_iter().map(|value| part(value, &copies)).collect();
+        let message = Recorded::new(text, parts, Files);
         sizes.push(size(&message).await.map_err(|error| napi::Error::from_reason(error.message()))?);
     }
     Ok(sizes)
 }
 
-async fn size(message: &Recorded) -> Result<f64> {
+async fn size(message: &dyn Message) -> Result<f64> {
     let mut body = message.prepare()?.body;
     let (mut octets, mut stretch) = (0, Vec::new());
     while let Some(end) = poll_fn(|cx| body.poll_octets(cx, &mut stretch)).await {
@@ -112,7 +110,7 @@ pub(super) fn part(value: Either<Text, Buffer>, copies: &Copies) -> Part {
     }
 }
 
-fn whole(message: &Recorded) -> Result<Composed> {
+fn whole(message: &dyn Message) -> Result<Composed> {
     let prepared = message.prepare()?;
     let raw = drain(prepared.body)?;
     let envelope = prepared.envelope;
@@ -130,7 +128,7 @@ fn drain(mut body: Body) -> Result<Vec<u8>> {
 }
 
 /// Reads files where it is called.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct BlockingFiles;
 
 impl FileOpener for BlockingFiles {

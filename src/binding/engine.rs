@@ -117,8 +117,8 @@ impl Engine {
         lane: Option<String>,
         timeout: Option<i64>,
     ) {
-        let parts = parts.into_iter().map(|value| part(value, &self.copies)).collect();
-        let message = Recorded::new(record, parts, Arc::new(Files));
+        let parts: Box<_> = parts.into_iter().map(|value| part(value, &self.copies)).collect();
+        let message = Recorded::new(record, parts, Files);
         self.submit(id, Arc::new(message), lane, timeout);
     }
 

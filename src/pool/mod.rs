@@ -10,6 +10,7 @@ mod histogram;
 mod lanes;
 mod learn;
 mod limiter;
+mod line;
 mod options;
 mod schedule;
 mod targets;

@@ -111,7 +111,7 @@ pub(super) struct Schedule {
     /// Another engine takes over what was not begun.
     gives_back: bool,
     paused: bool,
-    jobs: HashMap<u64, Job>,
+    jobs: HashMap<u64, Box<Job>>,
     /// Messages handed in so far: the place in line of the last one.
     submitted: u64,
     lanes: Lanes,
