@@ -2,6 +2,11 @@
 
 /** Ends every token of a record but the last. A text that has one in it travels as JSON, escaped. */
 const END = '\0';
+/** Headers of nearly every message, in a token of their own. */
+const COMMON_TYPES = new Map([
+  ['text/plain; charset=utf-8', 'P'],
+  ['text/html; charset=utf-8', 'H'],
+]);
 
 /**
  * A record as it crosses to the engine: tokens with NUL between them, which `message/record/read.rs`
@@ -19,7 +24,10 @@ class Tokens {
 
   /** A header with a plain value. */
   header(key, value) {
-    if (key.includes(END) || value.includes(END)) {
+    const common = key === 'Content-Type' && COMMON_TYPES.get(value);
+    if (common) {
+      this.list.push(common);
+    } else if (key.includes(END) || value.includes(END)) {
       this.field({ k: key, v: value });
     } else {
       this.list.push('=', key, value);
@@ -31,9 +39,9 @@ class Tokens {
     this.list.push('@', key, list);
   }
 
-  /** A header the engine makes the value of. */
-  generated(key) {
-    this.list.push('+', key);
+  /** A `Message-ID` the engine makes. */
+  generatedId() {
+    this.list.push('+');
   }
 
   /** Any other header. */
