@@ -10,17 +10,16 @@ class Job {
   /**
    * @param {import('./pool').Pool} pool
    * @param {object} mail nodemailer's MailMessage, or anything with `data` and `message`
-   * @param {{over: (err: Error|null, info?: object) => void, forget?: () => void}} waiter who is
-   *   told what became of it
-   * @param {Job} [parent] the same message in the pool that this one serves an account of
+   * @param {{over: (err: Error|null, info?: object) => void, forget?: () => void}|Job} waiter who
+   *   is told what became of it: the same message in the pool that this one serves an account of
    */
-  constructor(pool, mail, waiter, parent = null) {
+  constructor(pool, mail, waiter) {
+    const parent = waiter instanceof Job ? waiter : null;
     const lane = mail.data?.lane;
     this.pool = pool;
     /** Nothing once the engine has all there is of the message. */
     this.mail = mail;
     this.waiter = waiter;
-    this.parent = parent;
     this.id = parent ? parent.id : ++pool.tally.lastId;
     this.lane = lane === undefined ? undefined : String(lane);
     this.started = parent ? parent.started : performance.now();
@@ -42,18 +41,18 @@ class Job {
   /** The caller's data are not needed any more. */
   forget() {
     this.mail = null;
-    (this.parent || this.waiter).forget?.();
+    this.waiter.forget?.();
   }
 
   /** The message was sent, or failed with `err`; called once. */
   settle(err, info, connection) {
-    const { pool } = this;
+    const { pool, waiter } = this;
     pool.tally.end(err);
-    if (this.parent) {
-      this.parent.settle(err, info, connection);
+    if (waiter instanceof Job) {
+      waiter.settle(err, info, connection);
     } else {
       pool.watch.settled(this, err, connection);
-      this.waiter.over(err, info);
+      waiter.over(err, info);
     }
   }
 }

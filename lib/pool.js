@@ -170,15 +170,15 @@ class Pool extends Kind {
     return this.queue(sending.mail, sending);
   }
 
-  /** Queues a message of this pool, or, with the parent's job, of one of its accounts. */
-  queue(mail, waiter, parentJob) {
-    const job = new Job(this, mail, waiter, parentJob);
-    if (!parentJob) {
+  /** Queues a message of this pool, or, where the waiter is the parent's job, of one of its accounts. */
+  queue(mail, waiter) {
+    const job = new Job(this, mail, waiter);
+    if (!this.parent) {
       this.watch.queued(job);
     }
     try {
       const account = this.accounts.poolFor(mail.data?.auth);
-      return account ? account.queue(mail, null, job) : this.start().send(job);
+      return account ? account.queue(mail, job) : this.start().send(job);
     } catch (err) {
       setImmediate(() => job.settle(err, undefined));
       return true;

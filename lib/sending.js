@@ -26,8 +26,7 @@ class Sending {
     this.mailer = mailer;
     /** Nothing once the engine has all there is of the message. */
     this.mail = mail;
-    this.settled = false;
-    /** Tells the caller: a promise's `resolve`, or a {@link Listener}. */
+    /** Tells the caller, once: a promise's `resolve`, or a {@link Listener}. */
     this.caller = null;
     /** The caller's signal and what is called when it aborts, while this here answers for it. */
     this.watched = null;
@@ -88,7 +87,7 @@ class Sending {
   }
 
   unlessSettled(step, err, next) {
-    if (this.settled) {
+    if (!this.caller) {
       return;
     }
     if (err) {
@@ -161,19 +160,20 @@ class Sending {
   }
 
   finish(err, info) {
-    if (this.settled) {
+    const { caller } = this;
+    if (!caller) {
       return;
     }
-    this.settled = true;
+    this.caller = null;
     this.stopWatching();
     if (err) {
       this.mail?.releaseStreams();
     }
-    if (this.caller instanceof Listener) {
-      this.caller.tell(err || null, info);
+    if (caller instanceof Listener) {
+      caller.tell(err || null, info);
     } else {
       // A message that waits keeps one function of its promise, not two.
-      this.caller(err ? Promise.reject(err) : info);
+      caller(err ? Promise.reject(err) : info);
     }
   }
 }

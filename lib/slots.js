@@ -3,6 +3,8 @@
 /** Places there can be at once; the rest of a key's 53 bits tells one user of a place from the next. */
 const PLACES = 2 ** 24;
 const MASK = PLACES - 1;
+/** Places that are kept when there are no jobs. */
+const FEW = 1024;
 /** Jobs after which keys begin anew: no event of the first ones is still to come by then. */
 const TURNS = 2 ** 29 - 1;
 
@@ -39,6 +41,10 @@ class Slots {
       this.jobs[place] = undefined;
       this.free.push(place);
       this.size--;
+      if (!this.size && this.jobs.length > FEW) {
+        this.jobs = [];
+        this.free = [];
+      }
     }
   }
 

@@ -24,6 +24,15 @@ test('a job is found by its key until it is deleted, and its place goes to anoth
   expect(slots.all()).toEqual([second, third]);
 });
 
+test('many jobs that are gone leave no places behind', () => {
+  const slots = new Slots();
+  const keys = Array.from({ length: 5000 }, (_, id) => add(slots, id + 1)[1]);
+  keys.forEach((key) => slots.delete(key));
+  expect([slots.size, slots.jobs.length, slots.free.length]).toEqual([0, 0, 0]);
+  const [job, key] = add(slots, 5001);
+  expect([slots.get(key), keys.map((old) => slots.get(old)).filter(Boolean)]).toEqual([job, []]);
+});
+
 test('keys stay exact integers of their own however many jobs there were', () => {
   const slots = new Slots();
   const keys = new Set();

@@ -1,5 +1,6 @@
 //! Into the queue, back to it, and out of it without being sent.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,9 @@ use super::{Action, Job, Mode, Place, Schedule, Timer, pool_closed};
 use crate::connection::{ConnectionId, Order};
 use crate::error::{Code, Error, Phase};
 use crate::pool::{PoolEvent, Submission};
+
+/// Room for so many messages is kept when there are none.
+const KEPT: usize = 1024;
 
 impl Schedule {
     /// A message is handed in.
@@ -124,6 +128,9 @@ impl Schedule {
     /// Takes a message out of everything it is in.
     pub(super) fn forget(&mut self, id: u64) -> Option<Box<Job>> {
         let job = self.jobs.remove(&id)?;
+        if self.jobs.is_empty() && self.jobs.capacity() > KEPT {
+            self.jobs = HashMap::new();
+        }
         match job.place {
             Place::Queued => self.lanes.remove(&job.lane, job.number, job.bytes()),
             Place::Delayed(at) => {
