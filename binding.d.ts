@@ -48,8 +48,8 @@ export declare class Engine {
   authDone(connection: number, command: string, error?: string | undefined | null, response?: string | undefined | null): void
   /** The pool as it is now, as JSON; none when it has ended. */
   stats(): string | null
-  /** The last batch of events is dealt with: the next one may come. */
-  next(): void
+  /** The last batch of events is dealt with: gives the next one, or calls back once there is one. */
+  next(): string | null
   /** Keeps Node alive, or no longer. */
   hold(hold: boolean): void
 }
