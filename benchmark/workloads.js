@@ -72,7 +72,7 @@ function partlyRefused(number) {
 }
 
 const WORKLOADS = {
-  small: { make: () => small, messages: 16_000, depth: 20 },
+  small: { make: () => small, messages: 20_000, depth: 20 },
   newsletter: { make: () => newsletter, messages: 3000, depth: 20 },
   'buffer-1mb': { make: () => withBuffer(MEGABYTE), messages: 200, depth: 4 },
   'buffer-5mb': { make: () => withBuffer(5 * MEGABYTE), messages: 40, depth: 2 },

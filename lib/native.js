@@ -6,6 +6,7 @@ const { abortError, describe, localError, toError } = require('./errors');
 const { Feeder } = require('./feeder');
 const { handOver, movedAway } = require('./handover');
 const { IdleMirror } = require('./idle');
+const { Inbox } = require('./inbox');
 const { toInfo } = require('./info');
 const { PoolLog } = require('./log');
 const { CustomLogin, Tokens } = require('./login');
@@ -119,17 +120,9 @@ class NativeBackend {
     return () => signal.removeEventListener('abort', onAbort);
   }
 
-  /** Takes a batch of events, in order. A listener that throws costs nobody the next event. */
-  take(batch) {
-    for (const event of JSON.parse(batch)) {
-      try {
-        this[`on_${event.k}`]?.(event);
-      } catch (err) {
-        setImmediate(() => {
-          throw err;
-        });
-      }
-    }
+  /** What happened in the engine. */
+  take(event) {
+    this[`on_${event.k}`]?.(event);
   }
 
   on_sent(event) {
@@ -468,22 +461,9 @@ function engineOf(parent) {
 
 /** Starts an engine that does not keep its backend from being collected. */
 function start(backend, { json, tls, proxyTls }, beside) {
-  const target = new WeakRef(backend);
   const { Engine } = addon();
-  const deliver = (batch) => {
-    // One batch a turn of the event loop: whatever else waits for its turn gets it.
-    setImmediate(next);
-    if (batch) {
-      target.deref()?.take(batch);
-    }
-  };
-  const engine = new Engine(json, tls, proxyTls ?? null, deliver, beside);
-  const next = () => {
-    const batch = engine.next();
-    if (batch) {
-      deliver(batch);
-    }
-  };
+  const inbox = new Inbox(backend, () => engine.next());
+  const engine = new Engine(json, tls, proxyTls ?? null, (batch) => inbox.deliver(batch), beside);
   return engine;
 }
 

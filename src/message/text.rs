@@ -2,59 +2,82 @@
 //!
 //! Lengths are UTF-16 units, white space is what `\s` and `trim` know. Nothing here writes.
 
-/// Units that are made UTF-8 together.
-const BLOCK: usize = 16;
+/// Units that are looked at together.
+const BLOCK: usize = 8;
+/// Octets a block may write to: three each and one more, rounded up.
+const ROOM: usize = 64;
 
 /// UTF-16 as UTF-8, U+FFFD for lone surrogates.
 pub(super) fn from_utf16(units: &[u16]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(units.len() + units.len() / 3 + 4 * BLOCK);
-    let mut rest = units;
-    while !rest.is_empty() {
-        let block = &rest[..rest.len().min(BLOCK)];
-        let taken = if block.iter().fold(0, |all, unit| all | unit) < 0x80 {
-            out.extend(block.iter().map(|&unit| unit as u8));
-            block.len()
-        } else {
-            push_block(block, &mut out)
-        };
-        rest = match taken {
-            0 => push_surrogate(rest, &mut out),
-            _ => &rest[taken..],
+    let mut out = vec![0; longest_utf8(units) + ROOM];
+    let (mut taken, mut at) = (0, 0);
+    while taken < units.len() {
+        (taken, at) = match (units[taken..].first_chunk::<BLOCK>(), out[at..].first_chunk_mut::<ROOM>()) {
+            (Some(block), _) if block.iter().fold(0, |all, unit| all | unit) < 0x80 => {
+                out[at..at + BLOCK].copy_from_slice(&block.map(|unit| unit as u8));
+                (taken + BLOCK, at + BLOCK)
+            }
+            (Some(block), Some(room))
+                if block.iter().fold(true, |none, unit| none & !is_surrogate(*unit)) =>
+            {
+                (taken + BLOCK, at + write_units(block, room))
+            }
+            _ => write_character(units, taken, &mut out, at),
         };
     }
+    out.truncate(at);
     out
 }
 
-/// Appends the block up to a surrogate and gives how much that was.
-fn push_block(block: &[u16], out: &mut Vec<u8>) -> usize {
-    let mut written = [0; 3 * BLOCK + 1];
-    let (mut at, mut taken) = (0, 0);
-    for &unit in block {
-        if unit & 0xf800 == 0xd800 {
-            break;
-        }
-        // All forms are made and one is chosen, so that there is no branch to mispredict; what is
-        // too much of it is overwritten by the next.
-        let unit = u32::from(unit);
-        let tail = 0x80 | unit & 0x3f;
-        let two = 0xc0 | unit >> 6 | tail << 8;
-        let three = 0xe0 | unit >> 12 | (0x80 | unit >> 6 & 0x3f) << 8 | tail << 16;
-        let form = if unit < 0x80 { unit } else { two };
-        let form = if unit < 0x800 { form } else { three };
-        written[at..at + 4].copy_from_slice(&form.to_le_bytes());
-        at += 1 + usize::from(unit >= 0x80) + usize::from(unit >= 0x800);
-        taken += 1;
-    }
-    out.extend_from_slice(&written[..at]);
-    taken
+/// Octets the units take at most: exact but for pairs, of which each half counts as much as it
+/// would alone.
+fn longest_utf8(units: &[u16]) -> usize {
+    // Counters of one unit let the compiler use vectors; 4096 units cannot overflow them.
+    let more = |chunk: &[u16]| {
+        chunk.iter().fold(0_u16, |sum, &unit| sum + u16::from(unit >= 0x80) + u16::from(unit >= 0x800))
+    };
+    units.len() + units.chunks(4096).map(|chunk| usize::from(more(chunk))).sum::<usize>()
 }
 
-/// Appends the character that begins with a surrogate and gives the rest.
-fn push_surrogate<'a>(units: &'a [u16], out: &mut Vec<u8>) -> &'a [u16] {
-    let character = char::decode_utf16(units.iter().copied()).next().and_then(Result::ok);
-    let written = character.unwrap_or(char::REPLACEMENT_CHARACTER);
-    out.extend_from_slice(written.encode_utf8(&mut [0; 4]).as_bytes());
-    units.get(character.map_or(1, char::len_utf16)..).unwrap_or_default()
+const fn is_surrogate(unit: u16) -> bool {
+    unit & 0xf800 == 0xd800
+}
+
+/// The UTF-8 of the units below 0x800: its octets, the first one lowest, and on top how many.
+static SHORT_FORMS: [u32; 0x800] = {
+    let mut forms = [0; 0x800];
+    let mut unit = 0;
+    while unit < 0x800 {
+        let two = 0xc0 | unit >> 6 | (0x80 | unit & 0x3f) << 8;
+        forms[unit as usize] = if unit < 0x80 { unit | 1 << 24 } else { two | 2 << 24 };
+        unit += 1;
+    }
+    forms
+};
+
+/// Writes units none of which is a surrogate, and gives how many octets they take.
+fn write_units(units: &[u16; BLOCK], room: &mut [u8; ROOM]) -> usize {
+    let mut written = 0;
+    for &unit in units {
+        // Both forms are made and one is chosen, so that there is no branch to mispredict; what is
+        // too much of it is overwritten by the next.
+        let unit = u32::from(unit);
+        let short = SHORT_FORMS[unit as usize & 0x7ff];
+        let long = 0x0380_80e0 | unit >> 12 | (unit >> 6 & 0x3f) << 8 | (unit & 0x3f) << 16;
+        let form = if unit < 0x800 { short } else { long };
+        // Never more than 24; said so that the compiler knows that there is room.
+        let at = written & 31;
+        room[at..at + 4].copy_from_slice(&form.to_le_bytes());
+        written += (form >> 24) as usize;
+    }
+    written
+}
+
+/// Writes the character that begins at a unit. Gives where the next one begins, and where it goes.
+fn write_character(units: &[u16], taken: usize, out: &mut [u8], at: usize) -> (usize, usize) {
+    let character = char::decode_utf16(units[taken..].iter().copied()).next().and_then(Result::ok);
+    let character = character.unwrap_or(char::REPLACEMENT_CHARACTER);
+    (taken + character.len_utf16(), at + character.encode_utf8(&mut out[at..]).len())
 }
 
 /// How the words of a header, or a text body, are encoded.
@@ -69,8 +92,8 @@ pub(super) enum Encoding {
 /// Q where Latin letters of the UTF-8 text outnumber what needs encoding, else B.
 pub(super) fn preferred(text: &[u8]) -> Encoding {
     let (mut latin, mut other) = (0_usize, 0_usize);
-    // Counters of one octet let the compiler use vectors; 128 rounds cannot overflow them.
-    for chunk in text.chunks(120) {
+    // Counters of one octet let the compiler use vectors; 240 octets cannot overflow them.
+    for chunk in text.chunks(240) {
         let (mut letters, mut special, mut pairs) = (0_u8, 0_u8, 0_u8);
         for &byte in chunk {
             letters += u8::from((byte | 0x20).wrapping_sub(b'a') < 26);

@@ -2,10 +2,8 @@
 
 use std::ops::Range;
 
-/// Octets of input that room is made for at a time.
-const STRETCH: usize = 2048;
 /// Octets that are copied together where none needs an escape.
-const BLOCK: usize = 16;
+const BLOCK: usize = 8;
 
 const HEX: &[u8; 16] = b"0123456789ABCDEF";
 
@@ -17,7 +15,7 @@ static FORMS: [Form; 256] = {
     let mut byte = 0;
     while byte < 256 {
         let octet = byte as u8;
-        let literal = is_plain(octet) || octet == b'\r' || octet == b'\n';
+        let literal = is_plain(octet) || is_line_end(octet);
         forms[byte] = if literal { Form::from_le_bytes([octet, 0, 0, 1]) } else { escaped(octet) };
         byte += 1;
     }
@@ -56,7 +54,8 @@ pub(crate) fn push_escape(byte: u8, out: &mut String) {
     out.extend(escaped(byte).to_le_bytes()[..3].iter().copied().map(char::from));
 }
 
-/// Octets the characters take before lines are broken; a few more where blanks end lines.
+/// Octets the characters take at most before lines are broken. CR and LF count as escapes: what
+/// they do not take is left for the blank that may stand before them.
 pub(super) fn escaped_len(octets: &[u8]) -> usize {
     // Counters of one octet let the compiler use vectors; 240 octets cannot overflow them.
     let special = |chunk: &[u8]| chunk.iter().fold(0_u8, |count, &byte| count + u8::from(!is_plain(byte)));
@@ -74,32 +73,39 @@ pub(super) struct Around {
 
 /// Appends the slice.
 pub(super) fn escape(slice: &[u8], around: Around, out: &mut Vec<u8>) {
-    out.reserve(escaped_len(slice) + 2 * STRETCH);
+    let mut at = out.len();
+    // A form is four octets long, and a blank at the end takes two more.
+    out.resize(at + escaped_len(slice) + 5, 0);
+    let by_place = around.binary || has_blank_line_end(slice);
     let mut start = 0;
-    for stretch in slice.chunks(STRETCH) {
-        let mut at = out.len();
-        // Each octet may take three, and a form is four long.
-        out.resize(at + stretch.len() * 3 + 1, 0);
-        for block in stretch.chunks(BLOCK) {
-            let end = start + block.len();
-            at = match block.first_chunk::<BLOCK>() {
-                // Without an early exit the compiler looks at all of them at once.
-                Some(block) if block.iter().fold(true, |plain, &byte| plain & is_plain(byte)) => {
-                    out[at..at + BLOCK].copy_from_slice(block);
-                    at + BLOCK
-                }
-                _ => escape_block(slice, start..end, around, out, at),
-            };
-            start = end;
-        }
-        out.truncate(at);
+    for block in slice.chunks(BLOCK) {
+        let end = start + block.len();
+        at = match block.first_chunk::<BLOCK>() {
+            // Without an early exit the compiler looks at all of them at once.
+            Some(block) if block.iter().fold(true, |plain, &byte| plain & is_plain(byte)) => {
+                out[at..at + BLOCK].copy_from_slice(block);
+                at + BLOCK
+            }
+            Some(block) if !by_place => {
+                block.iter().fold(at, |at, &byte| put(FORMS[usize::from(byte)], out, at))
+            }
+            _ => escape_block(slice, start..end, around, out, at),
+        };
+        start = end;
     }
+    out.truncate(at);
     if let (Some(&last), None | Some(b'\r' | b'\n')) = (slice.last(), around.after)
         && is_blank(last)
     {
         out.pop();
         out.extend_from_slice(&escaped(last).to_le_bytes()[..3]);
     }
+}
+
+/// Whether a space or tab stands before a CR or LF.
+fn has_blank_line_end(octets: &[u8]) -> bool {
+    let pairs = octets.iter().zip(octets.get(1..).unwrap_or_default());
+    pairs.fold(false, |found, (left, right)| found | is_blank(*left) & is_line_end(*right))
 }
 
 /// Writes some octets of the slice from `at` on and gives the place behind them.

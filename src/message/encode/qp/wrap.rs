@@ -4,6 +4,7 @@
 const WIDTH: usize = 76;
 /// The part of a line, from its end, where a break at white space or punctuation is preferred.
 const MARGIN: usize = WIDTH / 3;
+const SOFT: &[u8; 3] = b"=\r\n";
 
 /// Breaks encoded text into lines of at most [`WIDTH`] octets.
 pub(super) fn wrap(text: &[u8], out: &mut Vec<u8>) {
@@ -11,7 +12,7 @@ pub(super) fn wrap(text: &[u8], out: &mut Vec<u8>) {
         out.extend_from_slice(text);
         return;
     }
-    out.reserve(wrapped_len(text.len()));
+    let mut written = out.len();
     let mut at = 0;
     let mut feed = next_feed(text, 0);
     while at < text.len() {
@@ -19,15 +20,36 @@ pub(super) fn wrap(text: &[u8], out: &mut Vec<u8>) {
             feed = next_feed(text, at);
         }
         let rest = &text[at..];
+        // Whole windows are copied; what is too much of one is overwritten by the next.
+        if out.len() < written + WIDTH + SOFT.len() {
+            out.resize(written + wrapped_len(rest.len()) + 2 * WIDTH, 0);
+        }
         let window = &rest[..rest.len().min(WIDTH)];
         let (take, soft) = cut(window, rest.len(), feed - at < window.len());
-        out.extend_from_slice(&window[..take]);
+        match (window.first_chunk::<WIDTH>(), out[written..].first_chunk_mut::<WIDTH>()) {
+            (Some(line), Some(room)) => *room = *line,
+            _ => out[written..written + take].copy_from_slice(&window[..take]),
+        }
+        written += take;
         if soft {
-            out.extend_from_slice(b"=\r\n");
+            out[written..written + SOFT.len()].copy_from_slice(SOFT);
+            written += SOFT.len();
         }
         at += take;
     }
+    out.truncate(written);
 }
+
+/// What a soft break may stand behind.
+static IS_SEPARATOR: [bool; 256] = {
+    let mut separators = [false; 256];
+    let mut rest: &[u8] = b" \t.,!?";
+    while let [first, more @ ..] = rest {
+        separators[*first as usize] = true;
+        rest = more;
+    }
+    separators
+};
 
 /// Octets to expect of text so long, once it is broken into lines.
 pub(super) const fn wrapped_len(text: usize) -> usize {
@@ -82,7 +104,7 @@ fn separator(window: &[u8]) -> Option<usize> {
         return None;
     }
     let tail = window.len() - MARGIN;
-    let found = window[tail..].iter().rposition(|b| matches!(b, b' ' | b'\t' | b'.' | b',' | b'!' | b'?'));
+    let found = window[tail..].iter().rposition(|b| IS_SEPARATOR[usize::from(*b)]);
     found.map(|at| tail + at + 1)
 }
 
