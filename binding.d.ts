@@ -34,6 +34,13 @@ export declare class Engine {
   close(force: boolean, assigned: number): void
   /** Sends what is queued, then closes. */
   drain(): void
+  /** Gives back what is queued for another engine to send, lets the rest finish, then ends. */
+  giveBack(): void
+  /**
+   * A message that failed in the batch of events at hand and that another engine may send; none
+   * if it was not given back, or the next batch was asked for since.
+   */
+  takeBack(id: number): GivenBack | null
   /** Stops or resumes handing out messages. */
   pause(paused: boolean): void
   /** Changes bounds. */
@@ -75,6 +82,13 @@ export declare function composedSizes(messages: Array<Crossing>): Promise<Array<
 export interface Crossing {
   text: string
   parts: Array<string | Buffer>
+}
+
+/** A message that was given back, composed for another engine. */
+export interface GivenBack {
+  /** JSON: its envelope and its id, or under `e` why it cannot be composed. */
+  head: string
+  raw: Buffer
 }
 
 /** TLS settings; certificates and keys as bytes. */

@@ -148,7 +148,7 @@ class PoolLog {
 
   /** Shows the bytes of a message as they go out. */
   body(job) {
-    const logger = () => this.wire(job.connection);
+    const logger = () => this.wire(job.rare?.connection);
     return {
       bytes: (bytes) => logger().debug({ tnx: 'message' }, bytes.toString('binary').replace(/\r?\n$/, '')),
       end: (size, source) => logger().info(...encoded(size, source)),

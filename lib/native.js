@@ -11,7 +11,7 @@ const { toInfo } = require('./info');
 const { PoolLog } = require('./log');
 const { CustomLogin, Tokens } = require('./login');
 const { checkHeaders, envelopeOf } = require('./outgoing');
-const { Slots } = require('./slots');
+const { Slots, keyOf } = require('./slots');
 
 /** Backends with work: what the engine still owes an answer for must not be collected. */
 const busy = new Set();
@@ -36,6 +36,8 @@ class NativeBackend {
     this.ended = deferred();
     this.finished = false;
     this.closing = false;
+    /** Another engine took over. */
+    this.moved = false;
     this.idle = new IdleMirror(owner.options.maxConnections, () => owner.becameIdle());
     this.log = owner.options.logger ? new PoolLog(owner.options, owner.logger) : null;
     this.hosts = options.hosts.map(({ host, port }) => ({ host, port }));
@@ -52,9 +54,9 @@ class NativeBackend {
     if (this.jobs.size === 1) {
       this.hold(true);
     }
-    const { signal } = job.mail.data || {};
+    const signal = job.mail.data?.signal;
     if (signal) {
-      job.stopWatching = this.watch(job, signal);
+      Object.assign(job.more, { signal, stopWatching: this.watch(job, signal) });
       if (signal.aborted) {
         return true;
       }
@@ -62,7 +64,7 @@ class NativeBackend {
     try {
       this.submit(job);
     } catch (err) {
-      setImmediate(() => this.settle({ id: job.key }, err));
+      setImmediate(() => this.settle({ id: keyOf(job) }, err));
       return true;
     }
     this.idle.added();
@@ -70,13 +72,18 @@ class NativeBackend {
     return true;
   }
 
-  submit({ key, lane = null, mail }) {
+  submit(job) {
+    const { lane = null, mail } = job;
     const { record, data, message } = mail;
+    const key = keyOf(job);
     const timeout = data?.timeout > 0 ? Math.ceil(data.timeout) : null;
     if (record) {
       this.native.send(key, record.text, record.parts, lane, timeout);
-      // The engine holds it from here on.
+      // The engine holds it from here on; should another one have to send it, it gives it back.
       mail.record = null;
+      if (record.isWhole) {
+        job.forget();
+      }
     } else {
       checkHeaders(message);
       this.native.sendStreamed(key, JSON.stringify(envelopeOf({ data, message })), lane, timeout);
@@ -100,10 +107,10 @@ class NativeBackend {
   watch(job, signal) {
     const onAbort = () => {
       if (job.counted) {
-        this.native.cancel(job.key);
+        this.native.cancel(keyOf(job));
       } else {
         const err = Object.assign(abortError(signal), { phase: 'queue', maybeDelivered: false });
-        this.settle({ id: job.key }, err);
+        this.settle({ id: keyOf(job) }, err);
       }
     };
     signal.addEventListener('abort', onAbort, { once: true });
@@ -125,13 +132,13 @@ class NativeBackend {
   on_failed(event) {
     const job = this.jobs.get(event.id);
     const toldToWait = event.e.phase === 'queue' && event.e.code === 'ECONNECTION';
-    if (job && (event.e.tlsIncompatible || (job.moving && toldToWait))) {
-      handOver(this, job, event.e.message);
+    if (job && (event.e.tlsIncompatible || (this.moved && toldToWait))) {
+      handOver(this, job, event.e);
       return;
     }
-    const own = job?.feeder?.error;
+    const own = job?.rare?.feeder?.error;
     if (event.e.code === 'EABORT') {
-      this.settle(event, describe(abortError(job?.mail.data?.signal), event.e));
+      this.settle(event, describe(abortError(job?.rare?.signal), event.e));
     } else if (own && event.e.code === 'ESTREAM') {
       this.settle(event, describe(own, event.e));
     } else {
@@ -167,19 +174,20 @@ class NativeBackend {
       return;
     }
     const show = this.owner.options.debug ? this.log?.body(job) : undefined;
-    job.feeder = new Feeder(this.native, id, attempt, show);
-    job.feeder.start(job.mail.message);
+    const feeder = new Feeder(this.native, id, attempt, show);
+    job.more.feeder = feeder;
+    feeder.start(job.mail.message);
   }
 
   on_drain({ id, attempt }) {
-    const feeder = this.jobs.get(id)?.feeder;
+    const feeder = this.jobs.get(id)?.rare?.feeder;
     if (feeder?.attempt === attempt) {
       feeder.resume();
     }
   }
 
   'on_closed stream'({ id, attempt }) {
-    const feeder = this.jobs.get(id)?.feeder;
+    const feeder = this.jobs.get(id)?.rare?.feeder;
     if (feeder?.attempt === attempt) {
       feeder.stop();
     }
@@ -229,7 +237,7 @@ class NativeBackend {
   on_assigned(event) {
     const job = this.jobs.get(event.id);
     if (job) {
-      job.connection = event.c;
+      job.more.connection = event.c;
       this.log?.assigned(event);
     }
   }
@@ -250,7 +258,7 @@ class NativeBackend {
     if (owner.parent) {
       owner.parent.tally.requeued++;
     }
-    this.log?.requeued(event, job.connection);
+    this.log?.requeued(event, job.rare?.connection);
     owner.watch.requeued(job, event.e.message, event.attempt);
   }
 
@@ -311,8 +319,8 @@ class NativeBackend {
   }
 
   on_crashed({ e }) {
-    for (const { key } of this.jobs.all()) {
-      this.settle({ id: key }, toError(e));
+    for (const job of this.jobs.all()) {
+      this.settle({ id: keyOf(job) }, toError(e));
     }
     for (const done of [...this.requests.values()]) {
       done(toError(e));
@@ -335,10 +343,11 @@ class NativeBackend {
       return;
     }
     this.jobs.delete(id);
-    job.stopWatching?.();
-    job.feeder?.stop();
+    const { rare } = job;
+    rare?.stopWatching?.();
+    rare?.feeder?.stop();
     this.release();
-    this.log?.settled(event, err, job.feeder?.size);
+    this.log?.settled(event, err, rare?.feeder?.size);
     try {
       const info = err ? undefined : toInfo(event, this.ehlo.get(c), this.places.get(c)?.host);
       job.settle(err, info, c ?? undefined);

@@ -4,7 +4,7 @@ const { setImmediate } = require('./timers');
 const SMTPPool = require('nodemailer/lib/smtp-pool');
 const { configError } = require('./options');
 const { checkHeaders } = require('./outgoing');
-const { compose } = require('./sending');
+const { compose, sign } = require('./sending');
 
 const NodemailerPool = SMTPPool.default || SMTPPool;
 
@@ -53,6 +53,7 @@ class NodemailerBackend {
     const { mail } = job;
     if (!mail.message) {
       compose(mail);
+      sign(mail);
     }
     checkHeaders(mail.message);
     textualId(mail.message);

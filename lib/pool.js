@@ -155,18 +155,30 @@ class Pool extends Kind {
       setImmediate(() => callback(closedError(), undefined));
       return false;
     }
-    return this.watch.traced(mail, callback, (_mail, done) => this.queue(mail, done));
+    return this.watch.traced(mail, callback, (_mail, over) => this.queue(mail, { over }));
   }
 
-  /** Queues a message of this pool, or, with the parent's job, of one of its accounts. */
-  queue(mail, callback, parentJob) {
-    const job = new Job(this, mail, callback, parentJob);
-    if (!parentJob) {
+  /**
+   * Queues a message that is a record, as `send` does.
+   *
+   * @param {import('./sending').Sending} sending
+   */
+  take(sending) {
+    if (this._closed || this.watch.traces) {
+      return this.send(sending.mail, (err, info) => sending.over(err, info));
+    }
+    return this.queue(sending.mail, sending);
+  }
+
+  /** Queues a message of this pool, or, where the waiter is the parent's job, of one of its accounts. */
+  queue(mail, waiter) {
+    const job = new Job(this, mail, waiter);
+    if (!this.parent) {
       this.watch.queued(job);
     }
     try {
       const account = this.accounts.poolFor(mail.data?.auth);
-      return account ? account.queue(mail, null, job) : this.start().send(job);
+      return account ? account.queue(mail, job) : this.start().send(job);
     } catch (err) {
       setImmediate(() => job.settle(err, undefined));
       return true;

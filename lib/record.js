@@ -24,9 +24,9 @@ const NAMED = [
   ['messageId', 'Message-ID'],
   ['date', 'Date'],
 ];
-const MAX_RECIPIENTS = 100000;
-/** Random octets a message is given: 8 for its boundaries, 16 for its id. */
-const SEED = 24;
+/** Random octets a message is given for its id, and one of several parts for its boundaries. */
+const ID_OCTETS = 16;
+const BOUNDARY_OCTETS = 8;
 const ENCODINGS = ['', 'Q', 'B'];
 const WINDOWS = ['win', 'windows', 'dos', '\r\n'];
 
@@ -36,9 +36,10 @@ const WINDOWS = ['win', 'windows', 'dos', '\r\n'];
  *
  * @param {object} mail nodemailer's MailMessage
  * @param {object} [fixed] date and random values to use, for tests
- * @returns {{text: string, parts: Array<string|Buffer>}|{reason: string}} the record, or why the
- *   message has to be composed by nodemailer. An input nodemailer refuses gives a reason too, so
- *   that the error is nodemailer's own.
+ * @returns {{text: string, parts: Array<string|Buffer>, isWhole: boolean}|{reason: string}} the
+ *   record, and whether nothing of the caller's is wanted beside it; or why the message has to be
+ *   composed by nodemailer. An input nodemailer refuses gives a reason too, so that the error is
+ *   nodemailer's own.
  */
 function toRecord(mail, fixed) {
   try {
@@ -56,8 +57,10 @@ function toRecord(mail, fixed) {
     writeNode(tokens, root);
     const recipients = settings.envelope ? settings.envelope.to.length : tokens.recipients;
     const date = fixed?.date ? dateText(fixed.date) : dateNow();
-    const facts = [recipients, recipientLimit(data), date, randomHex(SEED)];
-    return { text: tokens.join(settings, facts), parts: parts.values };
+    const seed = randomHex(root.nodes ? BOUNDARY_OCTETS + ID_OCTETS : ID_OCTETS);
+    const facts = [recipients, recipientLimit(data), date, seed];
+    const isWhole = parts.areStrings && !tokens.hasRaw;
+    return { text: tokens.join(settings, facts), parts: parts.values, isWhole };
   } catch (err) {
     return { reason: err instanceof ComposedPath ? err.reason : 'input' };
   }
@@ -80,9 +83,12 @@ function addSettings(settings, data, fixed) {
   }
 }
 
-/** Most recipients the message may have, 0 for any number. */
+/** Most recipients the message may have, 0 for any number; nothing for the usual bound. */
 function recipientLimit({ maxRecipients }) {
-  const limit = maxRecipients === undefined ? MAX_RECIPIENTS : maxRecipients || 0;
+  if (maxRecipients === undefined) {
+    return '';
+  }
+  const limit = maxRecipients || 0;
   return Number.isInteger(limit) && limit >= 0 ? limit : composedPath('option');
 }
 

@@ -24,31 +24,27 @@ class Sending {
    */
   constructor(mailer, mail) {
     this.mailer = mailer;
+    /** Nothing once the engine has all there is of the message. */
     this.mail = mail;
-    this.signal = null;
-    this.onAbort = null;
-    this.settled = false;
-    this.resolve = null;
-    this.reject = null;
-    this.callback = null;
-    this.resource = null;
+    /** Tells the caller, once: a promise's `resolve`, or a {@link Listener}. */
+    this.caller = null;
+    /** The caller's signal and what is called when it aborts, while this here answers for it. */
+    this.watched = null;
   }
 
   /** A promise of what becomes of the message. */
   promise() {
-    return new Promise((resolve, reject) => {
-      this.resolve = resolve;
-      this.reject = reject;
+    return new Promise((resolve) => {
+      this.caller = resolve;
     });
   }
 
-  /** Tells a callback instead. The engine calls from outside: the caller's context goes with it. */
+  /** Tells a callback instead. */
   tell(callback) {
     if (typeof callback !== 'function') {
       throw Object.assign(new TypeError('The callback must be a function'), { code: 'ERR_INVALID_ARG_TYPE' });
     }
-    this.callback = callback;
-    this.resource = new AsyncResource('postpool.sendMail', { requireManualDestroy: true });
+    this.caller = new Listener(callback);
   }
 
   start() {
@@ -76,17 +72,22 @@ class Sending {
       setImmediate(() => this.finish(err));
       return false;
     }
-    this.signal = signal;
-    this.onAbort = () => this.finish(abortError(signal));
-    signal.addEventListener('abort', this.onAbort, { once: true });
+    const onAbort = () => this.finish(abortError(signal));
+    this.watched = { signal, onAbort };
+    signal.addEventListener('abort', onAbort, { once: true });
     if (signal.aborted) {
-      setImmediate(this.onAbort);
+      setImmediate(onAbort);
     }
     return !signal.aborted;
   }
 
+  stopWatching() {
+    this.watched?.signal.removeEventListener('abort', this.watched.onAbort);
+    this.watched = null;
+  }
+
   unlessSettled(step, err, next) {
-    if (this.settled) {
+    if (!this.caller) {
       return;
     }
     if (err) {
@@ -106,7 +107,8 @@ class Sending {
         mailer.transporter.count(record.reason);
         if (record.text && !mayExceed(record.text, allowedRecipients(mail.data))) {
           mail.record = record;
-          this.send();
+          this.stopWatching();
+          mailer.transporter.take(this);
           return;
         }
       }
@@ -130,37 +132,22 @@ class Sending {
   }
 
   streamed() {
-    const { mail, mailer } = this;
-    if (mail.data.dkim || mailer.dkim) {
-      mail.message.processFunc((input) => this.sign(input));
+    sign(this.mail);
+    this.stopWatching();
+    this.mailer.transporter.send(this.mail, (err, info) => this.over(err, info));
+  }
+
+  /** The transport, which answers for the signal as well once it has the message, is done with it. */
+  over(err, info) {
+    if (err) {
+      this.log({ err, tnx: 'transport', action: 'send' }, 'Send');
     }
-    this.send();
+    this.finish(err, info);
   }
 
-  sign(input) {
-    const { mail, mailer } = this;
-    const dkim = mail.data.dkim ? new Dkim(mail.data.dkim) : mailer.dkim;
-    mailer.logger.debug(
-      {
-        tnx: 'DKIM',
-        messageId: mail.message.messageId(),
-        dkimDomains: dkim.keys.map((key) => `${key.keySelector}.${key.domainName}`).join(', '),
-      },
-      'Signing outgoing message with %s keys',
-      dkim.keys.length,
-    );
-    return dkim.sign(input, mail.data._dkim);
-  }
-
-  send() {
-    // The transport answers for the signal from here on, queued work included.
-    this.signal?.removeEventListener('abort', this.onAbort);
-    this.mailer.transporter.send(this.mail, (err, info) => {
-      if (err) {
-        this.log({ err, tnx: 'transport', action: 'send' }, 'Send');
-      }
-      this.finish(err, info);
-    });
+  /** The caller's data are not needed any more. */
+  forget() {
+    this.mail = null;
   }
 
   fail(err, context, title) {
@@ -173,21 +160,33 @@ class Sending {
   }
 
   finish(err, info) {
-    if (this.settled) {
+    const { caller } = this;
+    if (!caller) {
       return;
     }
-    this.settled = true;
-    this.signal?.removeEventListener('abort', this.onAbort);
+    this.caller = null;
+    this.stopWatching();
     if (err) {
-      this.mail.releaseStreams();
+      this.mail?.releaseStreams();
     }
-    if (this.callback) {
-      this.resource.runInAsyncScope(this.callback, undefined, err || null, info);
-    } else if (err) {
-      this.reject(err);
+    if (caller instanceof Listener) {
+      caller.tell(err || null, info);
     } else {
-      this.resolve(info);
+      // A message that waits keeps one function of its promise, not two.
+      caller(err ? Promise.reject(err) : info);
     }
+  }
+}
+
+/** A caller who gave a callback. The engine calls from outside: the caller's context goes with it. */
+class Listener extends AsyncResource {
+  constructor(callback) {
+    super('postpool.sendMail', { requireManualDestroy: true });
+    this.callback = callback;
+  }
+
+  tell(err, info) {
+    this.runInAsyncScope(this.callback, undefined, err, info);
   }
 }
 
@@ -198,6 +197,26 @@ function compose(mail) {
   mail.setPriorityHeaders();
   mail.setListHeaders();
   return mail.message;
+}
+
+/** Has a message that nodemailer composed signed on its way out, if it is to be. */
+function sign({ mailer, data, message }) {
+  if (!data.dkim && !mailer.dkim) {
+    return;
+  }
+  message.processFunc((input) => {
+    const dkim = data.dkim ? new Dkim(data.dkim) : mailer.dkim;
+    mailer.logger.debug(
+      {
+        tnx: 'DKIM',
+        messageId: message.messageId(),
+        dkimDomains: dkim.keys.map((key) => `${key.keySelector}.${key.domainName}`).join(', '),
+      },
+      'Signing outgoing message with %s keys',
+      dkim.keys.length,
+    );
+    return dkim.sign(input, data._dkim);
+  });
 }
 
 /** How many recipients a message may have; 0 for any number. */
@@ -232,4 +251,4 @@ function isAbortSignal(value) {
   );
 }
 
-module.exports = { Sending, compose };
+module.exports = { Sending, compose, sign };

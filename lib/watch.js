@@ -77,6 +77,11 @@ class Watch {
     }
   }
 
+  /** Whether anybody subscribed to the trace of a send. */
+  get traces() {
+    return PHASES.some((phase) => sends[phase].hasSubscribers);
+  }
+
   /**
    * Hands a message to `send`, traced as `tracing:postpool:send:…` if anybody subscribed.
    *
@@ -85,7 +90,7 @@ class Watch {
    * @param {(mail: object, callback: Function) => boolean} send
    */
   traced(mail, callback, send) {
-    if (!PHASES.some((phase) => sends[phase].hasSubscribers)) {
+    if (!this.traces) {
       return send(mail, callback);
     }
     const context = { data: mail.data, lane: mail.data?.lane };

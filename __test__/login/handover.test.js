@@ -3,11 +3,12 @@
 /** Servers whose TLS only nodemailer's engine speaks, and those nobody should speak to. */
 
 const { execFileSync } = require('node:child_process');
+const { generateKeyPairSync } = require('node:crypto');
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 
-const { identity, pem } = require('../support/servers');
+const { identity, pem, SILENCE } = require('../support/servers');
 const { MESSAGE, start, sendMany, until } = require('../support/pool');
 
 const OLD = { minVersion: 'TLSv1.1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT:@SECLEVEL=0' };
@@ -116,5 +117,89 @@ describe.each([
     expect(await transporter.drain()).toEqual({ sent: 5, failed: 0, inDoubt: 0, remaining: 0 });
     expect(await Promise.all(sends)).toEqual(Array(5).fill('sent'));
     expect(server.messages).toHaveLength(5);
+  });
+});
+
+/** An option that only nodemailer's engine has, and that changes nothing. */
+const getSocket = (_, callback) => setImmediate(callback, null, false);
+
+const privateKey = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey;
+const dkim = {
+  domainName: 'example.com',
+  keySelector: 's2026',
+  privateKey: privateKey.export({ type: 'pkcs8', format: 'pem' }),
+};
+/** What would be different each time. */
+const FIXED = { date: new Date(1.7e12), messageId: '<fixed@example.com>', baseBoundary: 'fixed' };
+const LONG = 'Grüße – 川沿いの道を三キロ\n.\n'.repeat(400);
+
+describe('a message that moves is what it would have been', () => {
+  test.each([
+    ['plain', {}],
+    [
+      'with long parts, lone surrogates and attached text',
+      { html: `<p>${LONG}\ud800</p>`, text: LONG, attachments: [{ filename: 'ü.txt', content: LONG }] },
+    ],
+    [
+      'with a Buffer and a file',
+      { attachments: [{ content: Buffer.from([0, 13, 255]) }, { path: __filename }] },
+    ],
+    [
+      'that is raw',
+      {
+        raw: `From: a@example.com\nMessage-ID: <fixed@example.com>\n\n${LONG}`,
+        envelope: { from: 'a@example.com', to: 'b@example.com' },
+      },
+    ],
+    ['signed', { dkim }],
+    ['signed, with a Buffer', { dkim, attachments: [{ content: Buffer.from('x') }] }],
+    [
+      'to several',
+      { from: 'Ä <ä@exämple.com>', cc: ['x@example.com', 'Ŷ <y@example.com>'], bcc: 'z@example.com' },
+    ],
+    ['from nobody', { envelope: { from: '', to: ['x@example.com', 'X@EXAMPLE.com'] } }],
+    [
+      'with parameters',
+      {
+        envelope: { from: 'a@example.com', to: 'b@example.com', size: 1234, use8BitMime: true },
+        dsn: { id: 'i+d', return: 'headers', notify: ['success', 'failure'], recipient: 'r@example.com' },
+      },
+    ],
+    ['that wants TLS all the way', { requireTLSExtensionEnabled: true }],
+    ['without an id', { messageId: undefined }],
+  ])('%s', async (_, fields) => {
+    const capabilities = ['PIPELINING', '8BITMIME', 'SIZE 1000000', 'DSN', 'SMTPUTF8', 'REQUIRETLS'];
+    const script = { secure: true, tls: { ...identity(), ...CBC }, capabilities };
+    const arrived = async (options) => {
+      const { server, transporter } = await start(script, { ...trusting, secure: true, ...options });
+      const info = await transporter.sendMail({ ...MESSAGE, ...FIXED, ...fields });
+      expect(transporter.engine).toBe('nodemailer');
+      const [{ body, from, to }] = server.messages;
+      const commands = server.connections.flatMap((connection) => connection.commands);
+      const said = commands.filter((line) => /^(MAIL|RCPT)/.test(line));
+      expect(body.toString()).toContain(info.messageId);
+      return JSON.parse(
+        JSON.stringify({ body: body.toString('latin1'), from, to, said, info })
+          .replaceAll(info.messageId, '<id>')
+          .replace(/"(envelopeTime|messageTime)":\d+/g, '"$1":0'),
+      );
+    };
+    const expected = await arrived({ getSocket });
+    const moved = await arrived({});
+    expect(moved).toEqual(expected);
+    expect(Object.keys(moved.info)).toEqual(Object.keys(expected.info));
+  });
+
+  test('and still ends when its signal aborts, or when it cannot be composed', async () => {
+    const script = { secure: true, tls: { ...identity(), ...CBC }, replies: { MAIL: SILENCE } };
+    const { transporter } = await start(script, { ...trusting, secure: true, maxConnections: 1 });
+    const controller = new AbortController();
+    const abortion = transporter.sendMail({ ...MESSAGE, signal: controller.signal });
+    const unsigned = { ...dkim, privateKey: 'no key' };
+    await expect(transporter.sendMail({ ...MESSAGE, dkim: unsigned })).rejects.toThrow(/key/i);
+    await until(() => transporter.engine === 'nodemailer');
+    controller.abort('enough');
+    await expect(abortion).rejects.toMatchObject({ code: 'EABORT', cause: 'enough' });
+    expect(transporter.pendingCount()).toBe(0);
   });
 });

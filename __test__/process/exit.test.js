@@ -63,6 +63,32 @@ test('a pool that is dropped still sends what it has', async () => {
   expect(server.messages).toHaveLength(3);
 });
 
+test('what a caller gave is let go of while the message waits, and arrives all the same', async () => {
+  await script({ greeting: after(400, '220 hello') });
+  const body = `
+    const transporter = postpool.createTransport(options);
+    const given = [{}, { lane: 'bulk' }, { auth: { user: 'own', pass: 'own' } }];
+    const sends = [], kept = [];
+    for (const fields of given) {
+      const data = { ...message, html: 'x'.repeat(1e6), ...fields };
+      data.headers = { 'x-own': 'kept' };
+      kept.push(new WeakRef(data.headers));
+      sends.push(transporter.sendMail(data));
+    }
+    const streamed = { ...message, attachments: [{ content: Buffer.from('kept') }] };
+    kept.push(new WeakRef(streamed.attachments));
+    sends.push(transporter.sendMail(streamed));
+    setTimeout(async () => {
+      gc();
+      console.log(transporter.pendingCount(), kept.map((ref) => ref.deref() !== undefined).join());
+      await Promise.all(sends);
+    }, 50);`;
+  const expected = `4 ${'false,'.repeat(3)}true\n`;
+  const ended = await run(body, { port: server.port, args: ['--expose-gc'] });
+  expect(ended).toEqual({ ...QUIET, out: expected });
+  expect(server.messages.filter(({ body: raw }) => raw.length > 1e6)).toHaveLength(3);
+});
+
 test('process.exit ends at once whatever is under way', async () => {
   await script({ MAIL: SILENCE });
   const body = `

@@ -101,7 +101,7 @@ const GENERATED = { generated: true };
 
 function writeHeader(tokens, key, value) {
   if (value === GENERATED) {
-    tokens.generated(key);
+    tokens.generatedId();
   } else if (ADDRESSES.has(key)) {
     writeAddresses(tokens, key, addressEntries(value));
   } else if (key === 'References') {

@@ -9,6 +9,8 @@ const INLINE = 512;
 class Parts {
   constructor(fileAccess) {
     this.values = [];
+    /** No `Buffer` and no file among them, nor in the record. */
+    this.areStrings = true;
     this.fileAccess = fileAccess;
   }
 
@@ -18,6 +20,7 @@ class Parts {
       return value.length <= INLINE ? { text: value } : this.beside(value);
     }
     if (Buffer.isBuffer(value)) {
+      this.areStrings = false;
       return this.beside(value);
     }
     if (typeof value.pipe === 'function') {
@@ -33,6 +36,7 @@ class Parts {
     if (!this.fileAccess) {
       return composedPath('file-access');
     }
+    this.areStrings = false;
     return whole ? { whole: path } : { file: path };
   }
 

@@ -2,6 +2,11 @@
 
 /** Ends every token of a record but the last. A text that has one in it travels as JSON, escaped. */
 const END = '\0';
+/** Headers of nearly every message, in a token of their own. */
+const COMMON_TYPES = new Map([
+  ['text/plain; charset=utf-8', 'P'],
+  ['text/html; charset=utf-8', 'H'],
+]);
 
 /**
  * A record as it crosses to the engine: tokens with NUL between them, which `message/record/read.rs`
@@ -13,11 +18,16 @@ class Tokens {
     this.list = [];
     /** Mailboxes in the headers that make an envelope. */
     this.recipients = 0;
+    /** What stands beside a raw part is not in the record, and may be a stream to be released. */
+    this.hasRaw = false;
   }
 
   /** A header with a plain value. */
   header(key, value) {
-    if (key.includes(END) || value.includes(END)) {
+    const common = key === 'Content-Type' && COMMON_TYPES.get(value);
+    if (common) {
+      this.list.push(common);
+    } else if (key.includes(END) || value.includes(END)) {
       this.field({ k: key, v: value });
     } else {
       this.list.push('=', key, value);
@@ -29,9 +39,9 @@ class Tokens {
     this.list.push('@', key, list);
   }
 
-  /** A header the engine makes the value of. */
-  generated(key) {
-    this.list.push('+', key);
+  /** A `Message-ID` the engine makes. */
+  generatedId() {
+    this.list.push('+');
   }
 
   /** Any other header. */
@@ -61,6 +71,7 @@ class Tokens {
 
   /** A whole part as the caller made it. */
   raw(content) {
+    this.hasRaw = true;
     this.list.push('r', stringify(content));
   }
 

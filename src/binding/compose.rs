@@ -1,20 +1,22 @@
-//! Composition without sending, for tests and debugging: the whole message as one `Buffer`.
+//! Composition without sending: the whole message as one `Buffer`, for tests, for debugging, and
+//! for another engine.
 
 #![cfg_attr(test, allow(dead_code, reason = "exports are registered only where JavaScript loads them"))]
 
 use std::future::poll_fn;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use napi::bindgen_prelude::{Buffer, Either};
 use napi_derive::napi;
+use serde_json::json;
 
 use super::copies::Copies;
+use super::events::failure;
 use super::files::{FileReader, Files};
 use super::text::Text;
 use crate::error::Result;
-use crate::mail::{Body, ChunkSource, Message};
+use crate::mail::{Body, ChunkSource, Message, Prepared};
 use crate::message::{FileOpener, Part, Recorded};
 
 /// A composed message.
@@ -33,9 +35,36 @@ pub(super) fn compose(
     record: String,
     #[napi(ts_arg_type = "Array<string | Buffer>")] parts: Vec<Either<Text, Buffer>>,
 ) -> napi::Result<Composed> {
-    let parts = parts.into_iter().map(|value| part(value, &Copies::default())).collect();
-    whole(&Recorded::new(record, parts, Arc::new(BlockingFiles)))
-        .map_err(|e| napi::Error::from_reason(e.message()))
+    let parts: Box<_> = parts.into_iter().map(|value| part(value, &Copies::default())).collect();
+    whole(&Recorded::new(record, parts, BlockingFiles)).map_err(|e| napi::Error::from_reason(e.message()))
+}
+
+/// A message that was given back, composed for another engine.
+#[napi(object)]
+#[allow(missing_debug_implementations, reason = "a Buffer has no Debug")]
+pub(super) struct GivenBack {
+    /// JSON: its envelope and its id, or under `e` why it cannot be composed.
+    pub head: String,
+    pub raw: Buffer,
+}
+
+/// Composes a message that holds no files.
+pub(super) fn given_back(message: &dyn Message) -> GivenBack {
+    match message.prepare().and_then(|prepared| Ok((head(&prepared), drain(prepared.body)?))) {
+        Ok((head, raw)) => GivenBack { head: head.to_string(), raw: raw.into() },
+        Err(error) => GivenBack { head: json!({ "e": failure(&error) }).to_string(), raw: Vec::new().into() },
+    }
+}
+
+fn head(prepared: &Prepared) -> serde_json::Value {
+    let envelope = &prepared.envelope;
+    json!({
+        "from": envelope.from, "to": envelope.to, "messageId": prepared.message_id, "size": envelope.size,
+        "use8BitMime": envelope.use_8bit_mime, "requireTLS": envelope.require_tls,
+        "dsn": envelope.dsn.as_ref().map(|dsn| json!({
+            "ret": dsn.ret, "envid": dsn.envid, "notify": dsn.notify, "orcpt": dsn.orcpt,
+        })),
+    })
 }
 
 /// What crosses for one message: the fields of `toRecord`'s result.
@@ -54,14 +83,14 @@ pub(super) async fn composed_sizes(messages: Vec<Crossing>) -> napi::Result<Vec<
     let mut sizes = Vec::with_capacity(messages.len());
     let copies = Copies::default();
     for Crossing { text, parts } in messages {
-        let parts = parts.into_iter().map(|value| part(value, &copies)).collect();
-        let message = Recorded::new(text, parts, Arc::new(Files));
+        let parts: Box<_> = parts.into_iter().map(|value| part(value, &copies)).collect();
+        let message = Recorded::new(text, parts, Files);
         sizes.push(size(&message).await.map_err(|error| napi::Error::from_reason(error.message()))?);
     }
     Ok(sizes)
 }
 
-async fn size(message: &Recorded) -> Result<f64> {
+async fn size(message: &dyn Message) -> Result<f64> {
     let mut body = message.prepare()?.body;
     let (mut octets, mut stretch) = (0, Vec::new());
     while let Some(end) = poll_fn(|cx| body.poll_octets(cx, &mut stretch)).await {
@@ -81,7 +110,7 @@ pub(super) fn part(value: Either<Text, Buffer>, copies: &Copies) -> Part {
     }
 }
 
-fn whole(message: &Recorded) -> Result<Composed> {
+fn whole(message: &dyn Message) -> Result<Composed> {
     let prepared = message.prepare()?;
     let raw = drain(prepared.body)?;
     let envelope = prepared.envelope;
@@ -99,7 +128,7 @@ fn drain(mut body: Body) -> Result<Vec<u8>> {
 }
 
 /// Reads files where it is called.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct BlockingFiles;
 
 impl FileOpener for BlockingFiles {

@@ -13,7 +13,7 @@ use napi_derive::napi;
 use serde::Deserialize;
 
 use super::announced::Announced;
-use super::compose::part;
+use super::compose::{GivenBack, given_back, part};
 use super::copies::Copies;
 use super::files::Files;
 use super::options::{Options, ResizeInput, TlsInput};
@@ -117,8 +117,8 @@ impl Engine {
         lane: Option<String>,
         timeout: Option<i64>,
     ) {
-        let parts = parts.into_iter().map(|value| part(value, &self.copies)).collect();
-        let message = Recorded::new(record, parts, Arc::new(Files));
+        let parts: Box<_> = parts.into_iter().map(|value| part(value, &self.copies)).collect();
+        let message = Recorded::new(record, parts, Files);
         self.submit(id, Arc::new(message), lane, timeout);
     }
 
@@ -203,6 +203,20 @@ impl Engine {
     pub fn drain(&self) {
         self.flush();
         self.pool.drain();
+    }
+
+    /// Gives back what is queued for another engine to send, lets the rest finish, then ends.
+    #[napi(catch_unwind)]
+    pub fn give_back(&self) {
+        self.flush();
+        self.pool.give_back();
+    }
+
+    /// A message that failed in the batch of events at hand and that another engine may send; none
+    /// if it was not given back, or the next batch was asked for since.
+    #[napi(catch_unwind)]
+    pub fn take_back(&self, id: i64) -> Option<GivenBack> {
+        self.outbox.take_back(number(id)).map(|message| given_back(message.as_ref()))
     }
 
     /// Stops or resumes handing out messages.

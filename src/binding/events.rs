@@ -62,7 +62,9 @@ impl<'a> Sent<'a> {
 
 fn event(event: &PoolEvent) -> serde_json::Value {
     match event {
-        PoolEvent::Settled { result: Ok(_), .. } | PoolEvent::Stats(..) => serde_json::Value::Null,
+        PoolEvent::Settled { result: Ok(_), .. } | PoolEvent::Stats(..) | PoolEvent::GivenBack(..) => {
+            serde_json::Value::Null
+        }
         PoolEvent::Settled { id, result: Err(error), connection } => {
             json!({ "k": "failed", "id": id, "c": connection, "e": failure(error) })
         }

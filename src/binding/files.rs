@@ -18,7 +18,7 @@ const CHUNK: usize = 64 * 1024;
 const AHEAD: usize = 4;
 
 /// Opens files on the runtime it is used on.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Files;
 
 impl FileOpener for Files {

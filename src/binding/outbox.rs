@@ -1,5 +1,6 @@
 //! Events on their way to JavaScript: in order, in batches, through one callback.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,6 +12,7 @@ use napi::{Env, Status};
 use serde::Serialize;
 
 use super::events::{Told, stats};
+use crate::mail::Message;
 use crate::pool::{EventSink, PoolEvent, Snapshot};
 
 /// `Weak`: waiting for events does not keep Node alive by itself; [`Outbox::hold`] does while a
@@ -41,6 +43,10 @@ struct Asked {
 #[derive(Default)]
 struct Batch {
     events: Events,
+    /// Messages that were given back with these events.
+    given_back: Vec<(u64, Arc<dyn Message>)>,
+    /// Those of the batch that JavaScript deals with: it has them until it asks for the next one.
+    offered: HashMap<u64, Arc<dyn Message>>,
     /// A call is under way, or JavaScript is dealing with the last batch.
     announced: bool,
 }
@@ -81,6 +87,14 @@ impl Events {
     }
 }
 
+impl Batch {
+    /// Hands over what has gathered.
+    fn take(&mut self) -> Option<String> {
+        self.offered = self.given_back.drain(..).collect();
+        self.events.take()
+    }
+}
+
 impl Outbox {
     /// An outbox that empties itself into `callback`.
     pub(super) fn new(callback: &Function<'_, String, ()>) -> napi::Result<Self> {
@@ -90,7 +104,7 @@ impl Outbox {
         let function =
             callback.build_threadsafe_function::<()>().weak::<true>().build_callback(move |_| {
                 // Called on the JavaScript thread: take whatever has gathered by now.
-                let events = source.upgrade().and_then(|inner| lock(&inner.batch).events.take());
+                let events = source.upgrade().and_then(|inner| lock(&inner.batch).take());
                 Ok(events.unwrap_or_default())
             })?;
         *lock(&inner.callback) = Some(function);
@@ -111,12 +125,13 @@ impl Outbox {
     pub(super) fn push(&self, event: &impl Serialize) {
         let mut events = Events::default();
         events.push(event);
-        self.append(events);
+        self.append(events, Vec::new());
     }
 
-    fn append(&self, events: Events) {
+    fn append(&self, events: Events, given_back: Vec<(u64, Arc<dyn Message>)>) {
         let mut batch = lock(&self.0.batch);
         batch.events.append(events);
+        batch.given_back.extend(given_back);
         if batch.announced || batch.events.0.is_empty() {
             return;
         }
@@ -131,9 +146,14 @@ impl Outbox {
     /// announced once there is.
     pub(super) fn next(&self) -> Option<String> {
         let mut batch = lock(&self.0.batch);
-        let events = batch.events.take();
+        let events = batch.take();
         batch.announced = events.is_some();
         events
+    }
+
+    /// A message that was given back with the batch JavaScript deals with.
+    pub(super) fn take_back(&self, id: u64) -> Option<Arc<dyn Message>> {
+        lock(&self.0.batch).offered.remove(&id)
     }
 
     /// Asks for a snapshot and waits for it.
@@ -167,14 +187,15 @@ impl fmt::Debug for Outbox {
 
 impl EventSink for Outbox {
     fn deliver(&mut self, events: Vec<PoolEvent>) {
-        let mut told = Events::default();
+        let (mut told, mut given_back) = (Events::default(), Vec::new());
         for event in events {
             match event {
                 PoolEvent::Stats(id, snapshot) => self.answer(id, &snapshot),
+                PoolEvent::GivenBack(id, message) => given_back.push((id, message)),
                 event => told.push(&Told(event)),
             }
         }
-        self.append(told);
+        self.append(told, given_back);
     }
 }
 

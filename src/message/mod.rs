@@ -81,24 +81,31 @@ pub trait FileOpener: Send + Sync + std::fmt::Debug {
     fn open(&self, path: &str) -> Box<dyn ChunkSource>;
 }
 
-/// A message as it waits: its record, not yet read, and the values beside it.
-#[derive(Debug)]
-pub struct Recorded {
-    record: Box<str>,
-    parts: Vec<Part>,
-    files: Arc<dyn FileOpener>,
-    recipients: usize,
-}
-
-impl Recorded {
-    /// A message from its record and the values it refers to.
-    pub fn new(record: impl Into<Box<str>>, parts: Vec<Part>, files: Arc<dyn FileOpener>) -> Self {
-        let record = record.into();
-        Self { recipients: record::stated_recipients(&record), record, parts, files }
+impl<T: FileOpener + ?Sized> FileOpener for Arc<T> {
+    fn open(&self, path: &str) -> Box<dyn ChunkSource> {
+        (**self).open(path)
     }
 }
 
-impl Message for Recorded {
+/// A message as it waits: its record, not yet read, and the values beside it. An opener of files
+/// that has no size costs a message nothing.
+#[derive(Debug)]
+pub struct Recorded<F> {
+    record: Box<str>,
+    parts: Box<[Part]>,
+    recipients: usize,
+    files: F,
+}
+
+impl<F: FileOpener> Recorded<F> {
+    /// A message from its record and the values it refers to.
+    pub fn new(record: impl Into<Box<str>>, parts: impl Into<Box<[Part]>>, files: F) -> Self {
+        let record = record.into();
+        Self { recipients: record::stated_recipients(&record), record, parts: parts.into(), files }
+    }
+}
+
+impl<F: FileOpener + Clone + 'static> Message for Recorded<F> {
     fn prepare(&self) -> Result<Prepared> {
         let mut record = Record::read(&self.record)?;
         let mut root = std::mem::take(&mut record.root);
@@ -110,7 +117,7 @@ impl Message for Recorded {
         // A signature stands before the body it is made of, and new line ends change the length.
         let is_verbatim = signer.is_none() && record.newline.is_none();
         let composed = |layout, signer| {
-            let assembly = Assembly::new(layout, Arc::clone(&parts), Arc::clone(&self.files));
+            let assembly = Assembly::new(layout, Arc::clone(&parts), Arc::new(self.files.clone()));
             Body::Composed(Box::new(Outgoing::new(assembly, signer, record.newline)))
         };
         let body = if has_files(&layout) {

@@ -147,6 +147,7 @@ impl<S: EventSink> Actor<S> {
             Request::Verify(id) => self.verify_at(0, id),
             Request::Close { force, assigned } => self.schedule.close(force, assigned),
             Request::Drain => self.schedule.drain(),
+            Request::GiveBack => self.schedule.give_back(),
             Request::Pause(paused) => self.schedule.pause(paused),
             Request::Resize(resize) => self.schedule.resize(resize),
             Request::Rotate(hosts) => {

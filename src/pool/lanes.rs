@@ -8,8 +8,10 @@
 //! Every message has a place in line that it keeps: one that was taken and comes back stands where
 //! it stood, in front of all that came after it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+
+use super::line::Line;
 
 /// Virtual time of one message at weight 1; a multiple of many weights, so shares are exact.
 const STRIDE: u64 = 5_040_000;
@@ -35,14 +37,7 @@ struct Lane {
     /// It was named in the options.
     named: bool,
     time: u64,
-    queue: BTreeMap<u64, Waiting>,
-    bytes: usize,
-}
-
-/// A message in the queue, by its place in line.
-#[derive(Clone, Copy, Debug)]
-struct Waiting {
-    id: u64,
+    queue: Line,
     bytes: usize,
 }
 
@@ -72,7 +67,7 @@ impl Lanes {
         self.len
     }
 
-    /// Queues a message at its place in line.
+    /// Queues a message of so many octets at its place in line.
     pub(super) fn insert(&mut self, name: &Arc<str>, place: u64, id: u64, bytes: usize) {
         self.sweep();
         let clock = self.clock;
@@ -81,16 +76,18 @@ impl Lanes {
             lane.time = clock + STRIDE / lane.weight;
             self.due.insert((lane.time, Arc::clone(name)));
         }
-        lane.queue.insert(place, Waiting { id, bytes });
+        lane.queue.insert(place, id);
         lane.bytes += bytes;
         self.len += 1;
     }
 
-    /// Takes a message out of the line.
-    pub(super) fn remove(&mut self, name: &Arc<str>, place: u64) {
+    /// Takes a message of so many octets out of the line.
+    pub(super) fn remove(&mut self, name: &Arc<str>, place: u64, bytes: usize) {
         let Some(lane) = self.lanes.get_mut(name) else { return };
-        let Some(removed) = lane.queue.remove(&place) else { return };
-        lane.bytes -= removed.bytes;
+        if !lane.queue.remove(place) {
+            return;
+        }
+        lane.bytes -= bytes;
         self.len -= 1;
         if lane.queue.is_empty() {
             self.due.remove(&(lane.time, Arc::clone(name)));
@@ -100,14 +97,14 @@ impl Lanes {
     /// The message that is due.
     pub(super) fn front(&self) -> Option<u64> {
         let (_, name) = self.due.first()?;
-        self.lanes.get(name)?.first()
+        self.lanes.get(name)?.queue.first()
     }
 
-    /// Takes the message that is due.
-    pub(super) fn pop(&mut self) -> Option<u64> {
+    /// Takes the message that is due, of so many octets.
+    pub(super) fn pop(&mut self, bytes: usize) -> Option<u64> {
         let (time, name) = self.due.pop_first()?;
         let lane = self.lanes.get_mut(&name)?;
-        let (_, Waiting { id, bytes }) = lane.queue.pop_first()?;
+        let id = lane.queue.pop()?;
         lane.bytes -= bytes;
         self.len -= 1;
         self.clock = time;
@@ -122,8 +119,8 @@ impl Lanes {
     pub(super) fn foremost(&self, count: usize) -> Vec<u64> {
         let lanes = self.due.iter().take(count).filter_map(|(_, name)| self.lanes.get(name));
         let mut found: Vec<_> = lanes.flat_map(|lane| lane.queue.iter().take(count)).collect();
-        found.sort_unstable_by_key(|(place, _)| **place);
-        found.into_iter().take(count).map(|(_, waiting)| waiting.id).collect()
+        found.sort_unstable();
+        found.into_iter().take(count).map(|(_, id)| id).collect()
     }
 
     /// The lanes that have messages or a weight, by name.
@@ -133,7 +130,7 @@ impl Lanes {
             name: Arc::clone(name),
             len: lane.queue.len(),
             bytes: lane.bytes,
-            first: lane.first(),
+            first: lane.queue.first(),
         };
         let mut views: Vec<_> = seen.map(view).collect();
         views.sort_unstable_by(|a, b| a.name.cmp(&b.name));
@@ -153,11 +150,7 @@ impl Lanes {
 
 impl Lane {
     fn new(weight: u64, named: bool) -> Self {
-        Self { weight, named, time: 0, queue: BTreeMap::new(), bytes: 0 }
-    }
-
-    fn first(&self) -> Option<u64> {
-        self.queue.values().next().map(|waiting| waiting.id)
+        Self { weight, named, time: 0, queue: Line::default(), bytes: 0 }
     }
 }
 
@@ -178,14 +171,14 @@ mod tests {
         let mut lanes = Lanes::default();
         let only = name("");
         fill(&mut lanes, &only, 1..6);
-        assert_eq!([lanes.pop(), lanes.pop()], [Some(1), Some(2)]);
+        assert_eq!([lanes.pop(10), lanes.pop(10)], [Some(1), Some(2)]);
         lanes.insert(&only, 1, 1, 10);
         lanes.insert(&only, 2, 2, 10);
-        lanes.remove(&only, 4);
+        lanes.remove(&only, 4, 10);
         assert_eq!((lanes.len(), lanes.front()), (4, Some(1)));
         assert_eq!(lanes.foremost(3), [1, 2, 3]);
         assert_eq!(lanes.view().iter().map(|lane| (lane.len, lane.bytes)).collect::<Vec<_>>(), [(4, 40)]);
-        let rest: Vec<_> = std::iter::from_fn(|| lanes.pop()).collect();
+        let rest: Vec<_> = std::iter::from_fn(|| lanes.pop(10)).collect();
         assert_eq!((rest, lanes.len(), lanes.front()), (vec![1, 2, 3, 5], 0, None));
     }
 
@@ -195,7 +188,7 @@ mod tests {
         let mut lanes = Lanes::new([(Arc::clone(&fast), 10), (Arc::clone(&bulk), 1)]);
         fill(&mut lanes, &fast, 0..1100);
         fill(&mut lanes, &bulk, 10_000..11_100);
-        let bulk_taken = (0..1100).filter_map(|_| lanes.pop()).filter(|id| *id >= 10_000).count();
+        let bulk_taken = (0..1100).filter_map(|_| lanes.pop(10)).filter(|id| *id >= 10_000).count();
         assert_eq!(bulk_taken, 100);
     }
 
@@ -204,9 +197,9 @@ mod tests {
         let (a, b) = (name("a"), name("b"));
         let mut lanes = Lanes::default();
         fill(&mut lanes, &a, 0..100);
-        (0..50).for_each(|_| _ = lanes.pop());
+        (0..50).for_each(|_| _ = lanes.pop(10));
         fill(&mut lanes, &b, 200..230);
-        let next: Vec<_> = (0..10).filter_map(|_| lanes.pop()).collect();
+        let next: Vec<_> = (0..10).filter_map(|_| lanes.pop(10)).collect();
         assert!(next.iter().position(|id| *id >= 200).is_some_and(|at| at <= 1), "{next:?}");
         assert!((4..=6).contains(&next.iter().filter(|id| **id >= 200).count()), "{next:?}");
     }
@@ -219,7 +212,7 @@ mod tests {
         let mut served = 0;
         for tenant in 1000..1100 {
             lanes.insert(&name(&format!("tenant {tenant}")), tenant, tenant, 10);
-            served += usize::from(lanes.pop().is_some_and(|id| id < 1000));
+            served += usize::from(lanes.pop(10).is_some_and(|id| id < 1000));
         }
         assert!(served >= 10, "{served}");
     }
@@ -230,9 +223,9 @@ mod tests {
         let mut lanes = Lanes::default();
         lanes.insert(&a, 1, 1, 10);
         lanes.insert(&b, 2, 2, 10);
-        lanes.remove(&a, 1);
-        lanes.remove(&a, 1);
-        assert_eq!((lanes.len(), lanes.pop(), lanes.pop()), (1, Some(2), None));
+        lanes.remove(&a, 1, 10);
+        lanes.remove(&a, 1, 10);
+        assert_eq!((lanes.len(), lanes.pop(10), lanes.pop(10)), (1, Some(2), None));
     }
 
     #[test]
@@ -240,7 +233,7 @@ mod tests {
         let mut lanes = Lanes::new([(name("kept"), 3)]);
         for tenant in 0..10_000 {
             lanes.insert(&name(&format!("tenant {tenant}")), tenant, tenant, 10);
-            assert_eq!(lanes.pop(), Some(tenant));
+            assert_eq!(lanes.pop(10), Some(tenant));
         }
         assert!(lanes.lanes.len() < 2 * FEW, "{}", lanes.lanes.len());
         assert_eq!(lanes.view(), [LaneView { name: name("kept"), len: 0, bytes: 0, first: None }]);

@@ -10,6 +10,7 @@ mod histogram;
 mod lanes;
 mod learn;
 mod limiter;
+mod line;
 mod options;
 mod schedule;
 mod targets;
@@ -57,6 +58,7 @@ pub(crate) enum Request {
         assigned: usize,
     },
     Drain,
+    GiveBack,
     Pause(bool),
     Resize(Resize),
     Rotate(Vec<Arc<Settings>>),
@@ -80,6 +82,9 @@ pub enum PoolEvent {
         /// Connection it was last on.
         connection: Option<ConnectionId>,
     },
+    /// Nothing of this message was sent, and another engine may send it: here it is again, right
+    /// before it is told to have failed.
+    GivenBack(u64, Arc<dyn Message>),
     /// A message went back to the queue.
     Requeued {
         /// The caller's number.
@@ -234,6 +239,11 @@ impl Pool {
     /// Sends what is queued, then ends.
     pub fn drain(&self) {
         self.ask(Request::Drain);
+    }
+
+    /// Gives back what is queued, lets what is in flight finish, then ends.
+    pub fn give_back(&self) {
+        self.ask(Request::GiveBack);
     }
 
     /// Stops or resumes handing out messages.

@@ -108,8 +108,10 @@ enum Timer {
 pub(super) struct Schedule {
     options: PoolOptions,
     mode: Mode,
+    /// Another engine takes over what was not begun.
+    gives_back: bool,
     paused: bool,
-    jobs: HashMap<u64, Job>,
+    jobs: HashMap<u64, Box<Job>>,
     /// Messages handed in so far: the place in line of the last one.
     submitted: u64,
     lanes: Lanes,
@@ -142,6 +144,7 @@ impl Schedule {
             targets: Targets::new(hosts, options.learn_limits),
             options,
             mode: Mode::Running,
+            gives_back: false,
             paused: false,
             jobs: HashMap::new(),
             submitted: 0,

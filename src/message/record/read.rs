@@ -1,14 +1,16 @@
 //! How a record is written: tokens with NUL between them.
 //!
 //! The first five are the settings (JSON, empty if there are none), the number of recipients, the
-//! most there may be, the date, and random octets in hexadecimal. Then come the parts, each token of
-//! one character telling what follows:
+//! most there may be (empty for nodemailer's bound), the date, and random octets in hexadecimal: 16
+//! for the id, and before them, if there are parts within, those for the boundaries. Then come the
+//! parts, each token of one character telling what follows:
 //!
 //! | token | then | |
 //! |---|---|---|
 //! | `=` | name, value | a header with a plain value |
 //! | `@` | name, list | an address header in the common form |
-//! | `+` | name | a header whose value is generated |
+//! | `+` | | a `Message-ID` that is generated |
+//! | `P`, `H` | | the `Content-Type` of a plain text, of HTML, in UTF-8 |
 //! | `{` | JSON | any other header |
 //! | `f`, `F` | name; the same as JSON | the file name |
 //! | `t` | text | content that is a text |
@@ -28,8 +30,10 @@ use crate::error::{Code, Error, Result};
 const END: char = '\0';
 /// Parts within parts; a message that is composed here has four at most.
 const MAX_DEPTH: usize = 16;
-/// Hexadecimal digits of the random octets that go into the boundaries.
-const BOUNDARY_DIGITS: usize = 16;
+/// Hexadecimal digits of the random octets that make the id.
+const ID_DIGITS: usize = 32;
+/// Most recipients of a message whose record says nothing else.
+const MAX_RECIPIENTS: usize = 100_000;
 
 impl Record {
     /// Reads a record.
@@ -40,7 +44,7 @@ impl Record {
         if tokens.next().is_err() {
             return Ok(record);
         }
-        record.max_recipients = tokens.number()?;
+        record.max_recipients = tokens.number_or(MAX_RECIPIENTS)?;
         tokens.next()?.clone_into(&mut record.date);
         record.identify(tokens.next()?);
         record.root = tokens.node(0)?;
@@ -49,7 +53,8 @@ impl Record {
 
     /// Takes what has to be the message's own from random octets.
     fn identify(&mut self, seed: &str) {
-        let (boundary, id) = seed.split_at_checked(BOUNDARY_DIGITS).unwrap_or((seed, seed));
+        let (boundary, id) =
+            seed.split_at_checked(seed.len().saturating_sub(ID_DIGITS)).unwrap_or((seed, seed));
         if self.boundary.is_empty() {
             boundary.clone_into(&mut self.boundary);
         }
@@ -88,6 +93,12 @@ impl<'a> Tokens<'a> {
         self.next()?.parse().map_err(|_| malformed("not a number"))
     }
 
+    /// A number, or this one if the token is empty.
+    fn number_or(&mut self, usual: usize) -> Result<usize> {
+        let token = self.next()?;
+        if token.is_empty() { Ok(usual) } else { token.parse().map_err(|_| malformed("not a number")) }
+    }
+
     fn json<T: Deserialize<'a>>(&mut self) -> Result<T> {
         json(self.next()?)
     }
@@ -99,7 +110,9 @@ impl<'a> Tokens<'a> {
             match token {
                 "=" => node.headers.push(Field::new(self.next()?, self.next()?)),
                 "@" => node.headers.push(Field::list(self.next()?, self.next()?)),
-                "+" => node.headers.push(Field { generated: true, ..Field::new(self.next()?, "") }),
+                "+" => node.headers.push(Field { generated: true, ..Field::new("Message-ID", "") }),
+                "P" => node.headers.push(Field::new("Content-Type", "text/plain; charset=utf-8")),
+                "H" => node.headers.push(Field::new("Content-Type", "text/html; charset=utf-8")),
                 "{" => node.headers.push(self.json()?),
                 "f" => node.filename = Some(self.next()?.to_owned()),
                 "F" => node.filename = Some(self.json()?),
@@ -144,6 +157,13 @@ mod tests {
     }
 
     #[test]
+    fn what_is_usual_need_not_be_said() {
+        let record = Record::read(&format!("\x001\0\0today\0{}", &SEED[16..])).expect("record");
+        assert_eq!((record.max_recipients, record.boundary.as_str()), (100_000, ""));
+        assert_eq!(record.id, "8899aabb-ccdd-eeff-0123-456789abcdef");
+    }
+
+    #[test]
     fn settings_win_over_what_is_random() {
         let record = record(r#"{"boundary":"b","id":"i","requireTls":true}"#, "").expect("record");
         assert_eq!((record.boundary.as_str(), record.id.as_str()), ("b", "i"));
@@ -154,13 +174,15 @@ mod tests {
     fn parts_hold_headers_contents_and_parts() {
         let record = record(
             "",
-            "|=|Subject|Hello|@|To|a@b.c, d@e.f|+|Message-ID|{|{\"k\":\"X\",\"v\":\"a\\u0000b\"}\
+            "|=|Subject|Hello|@|To|a@b.c, d@e.f|+|P|H|{|{\"k\":\"X\",\"v\":\"a\\u0000b\"}\
              |(|=|Content-Type|text/plain|t|text|)|(|f|name|p|3|)|(|F|\"n\\u0000\"|c|{\"file\":\"/a\"}|)|(|r|{\"part\":1}|)",
         );
         let root = record.expect("record").root;
         let values: Vec<_> =
             root.headers.iter().map(|field| (field.key.as_str(), field.text.as_str())).collect();
-        assert_eq!(values, [("Subject", "Hello"), ("To", ""), ("Message-ID", ""), ("X", "a\0b")]);
+        let (plain, html) = ("text/plain; charset=utf-8", "text/html; charset=utf-8");
+        assert_eq!(values[..3], [("Subject", "Hello"), ("To", ""), ("Message-ID", "")]);
+        assert_eq!(values[3..], [("Content-Type", plain), ("Content-Type", html), ("X", "a\0b")]);
         assert_eq!(root.headers[1].addresses().map(<[_]>::len), Some(2));
         assert!(root.headers[2].generated);
         let [text, part, file, raw] = &root.nodes[..] else { panic!("four parts") };

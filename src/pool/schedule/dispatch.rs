@@ -17,13 +17,13 @@ impl Schedule {
     pub(super) fn dispatch(&mut self, now: Instant) -> bool {
         while let Some(id) = self.lanes.front() {
             let Some(job) = self.jobs.get(&id) else { return false };
-            let (recipients, bytes) = (job.message.recipients() as u64, job.bytes as u64);
+            let (recipients, bytes) = (job.message.recipients() as u64, job.bytes());
             if let Some(at) = self.targets.wait(now) {
                 self.seat.leave();
                 self.timers.insert((at, Timer::Wake));
                 return true;
             }
-            match self.seat.ask(recipients, bytes, now) {
+            match self.seat.ask(recipients, bytes as u64, now) {
                 Turn::Now => {}
                 Turn::Behind => return true,
                 Turn::At(at) => {
@@ -35,8 +35,8 @@ impl Schedule {
                 self.timers.extend(self.targets.next_pace(now).map(|at| (at, Timer::Wake)));
                 return false;
             };
-            self.seat.start(recipients, bytes, now);
-            self.lanes.pop();
+            self.seat.start(recipients, bytes as u64, now);
+            self.lanes.pop(bytes);
             self.assign(id, connection, now);
         }
         false
@@ -80,18 +80,20 @@ impl Schedule {
         };
         self.targets[target.target].learned.start(now);
         job.place = Place::Sent(connection);
-        self.queued_bytes -= job.bytes;
-        if let Some(at) = job.waits_until.take() {
+        let bytes = job.bytes();
+        self.queued_bytes -= bytes;
+        if let Some(at) = job.rare().and_then(|rare| rare.waits_until) {
             self.timers.remove(&(at, Timer::Queue(id)));
+            job.waits_until(None);
         }
-        if job.attempts == 0 {
+        if job.attempts() == 0 {
             let waited = now - job.queued_at;
             self.seat.record(|times| times.wait.record(waited));
         }
-        let (message, so_far) = (Arc::clone(&job.message), job.so_far.clone());
+        let (message, so_far) = (Arc::clone(&job.message), job.rare().and_then(|rare| rare.so_far.clone()));
         let order = Order::Send(connection::Job { id, message, so_far });
         let messages = target.given;
-        target.take(id, job.bytes);
+        target.take(id, bytes);
         let used_up = target.is_used_up();
         if self.options.verbose {
             self.tell(PoolEvent::Assigned { id, connection, messages });
@@ -118,7 +120,7 @@ impl Schedule {
                     !unsent && error.reply().is_some() && of_message(error).is_none()
                 }
             };
-            target.done(id, job.bytes, answered, now);
+            target.done(id, job.bytes(), answered, now);
             if let Ok(receipt) = &result {
                 target.sent(receipt);
             }

@@ -63,19 +63,19 @@ impl Schedule {
                 so_far.retry_in_doubt();
             }
             parts_left = so_far.has_left();
-            job.so_far = Some(Arc::from(so_far));
+            job.rare_mut().so_far = Some(Arc::from(so_far));
             // It is one part that is in doubt: the recipients who are left are not.
             if error.maybe_delivered() {
                 error = error.at(Phase::Envelope);
             }
         }
-        if let Some(reason) = job.given_up.take() {
+        if let Some(reason) = job.take_given_up() {
             let phase = error.phase().unwrap_or(Phase::Queue);
             let error = if unsent { reason.at_if_unset(phase) } else { error };
             self.fail(id, error, Some(connection));
             return;
         }
-        let (attempts, replayable) = (job.attempts, job.message.replayable());
+        let (attempts, replayable) = (job.attempts(), job.message.replayable());
         let silent = error.code() == Code::TimedOut && !error.maybe_delivered();
         let again = self.again(connection, attempts, hint);
         let too_often = again != Again::Free && self.options.max_requeues.is_some_and(|max| attempts >= max);
@@ -96,11 +96,11 @@ impl Schedule {
         let pause = match again {
             Again::Free => Duration::ZERO,
             Again::After(pause) => {
-                job.attempts += 1;
+                job.rare_mut().attempts += 1;
                 pause
             }
         };
-        let attempt = job.attempts;
+        let attempt = job.attempts();
         self.put_back(id, (!pause.is_zero()).then(|| now + pause), now);
         self.totals.requeued += 1;
         self.tell(PoolEvent::Requeued { id, attempt, error });
@@ -249,10 +249,10 @@ impl Schedule {
     fn count_attempt(&mut self, connection: &Connection, error: &Error) {
         for id in self.waiting(connection.share, connection.opened_at) {
             let Some(job) = self.jobs.get_mut(&id) else { continue };
-            let left = self.options.max_requeues.is_none_or(|max| job.attempts < max);
+            let left = self.options.max_requeues.is_none_or(|max| job.attempts() < max);
             if left && self.mode != Mode::Closed {
-                job.attempts += 1;
-                let attempt = job.attempts;
+                job.rare_mut().attempts += 1;
+                let attempt = job.attempts();
                 self.totals.requeued += 1;
                 self.tell(PoolEvent::Requeued { id, attempt, error: error.clone() });
             } else {

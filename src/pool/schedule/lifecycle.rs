@@ -39,6 +39,12 @@ impl Schedule {
         }
     }
 
+    /// Closes, and gives what waits back for another engine to send.
+    pub(in crate::pool) fn give_back(&mut self) {
+        self.gives_back = true;
+        self.close(false, 0);
+    }
+
     /// Sends what is queued, then ends.
     pub(in crate::pool) fn drain(&mut self) {
         if self.mode == Mode::Running {

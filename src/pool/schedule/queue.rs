@@ -1,5 +1,6 @@
 //! Into the queue, back to it, and out of it without being sent.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,9 @@ use super::{Action, Job, Mode, Place, Schedule, Timer, pool_closed};
 use crate::connection::{ConnectionId, Order};
 use crate::error::{Code, Error, Phase};
 use crate::pool::{PoolEvent, Submission};
+
+/// Room for so many messages is kept when there are none.
+const KEPT: usize = 1024;
 
 impl Schedule {
     /// A message is handed in.
@@ -22,21 +26,15 @@ impl Schedule {
         }
         self.submitted += 1;
         let limit = timeout.map(Duration::from_millis).or(self.options.timeout);
-        let job = Job {
-            message,
-            lane: lane.unwrap_or_else(|| Arc::clone(&self.no_lane)),
-            number: self.submitted,
-            queued_at: now,
-            bytes,
-            attempts: 0,
-            place: Place::Queued,
-            waits_until: self.options.queue_timeout.map(|wait| now + wait),
-            expires: limit.map(|limit| now + limit),
-            so_far: None,
-            given_up: None,
-        };
-        self.timers.extend(job.waits_until.map(|at| (at, Timer::Queue(id))));
-        self.timers.extend(job.expires.map(|at| (at, Timer::Message(id))));
+        let lane = lane.unwrap_or_else(|| Arc::clone(&self.no_lane));
+        let mut job = Box::new(Job::new(message, lane, self.submitted, now));
+        let waits_until = self.options.queue_timeout.map(|wait| now + wait);
+        job.waits_until(waits_until);
+        self.timers.extend(waits_until.map(|at| (at, Timer::Queue(id))));
+        if let Some(limit) = limit {
+            job.rare_mut().expires = Some(now + limit);
+            self.timers.insert((now + limit, Timer::Message(id)));
+        }
         self.lanes.insert(&job.lane, job.number, id, bytes);
         self.queued_bytes += bytes;
         self.jobs.insert(id, job);
@@ -59,9 +57,10 @@ impl Schedule {
     pub(super) fn put_back(&mut self, id: u64, at: Option<Instant>, now: Instant) {
         let wait = self.options.queue_timeout;
         let Some(job) = self.jobs.get_mut(&id) else { return };
-        self.queued_bytes += job.bytes;
-        job.waits_until = wait.map(|wait| now + wait);
-        self.timers.extend(job.waits_until.map(|at| (at, Timer::Queue(id))));
+        self.queued_bytes += job.bytes();
+        let waits_until = wait.map(|wait| now + wait);
+        job.waits_until(waits_until);
+        self.timers.extend(waits_until.map(|at| (at, Timer::Queue(id))));
         match at {
             Some(at) => {
                 job.place = Place::Delayed(at);
@@ -70,7 +69,7 @@ impl Schedule {
             }
             None => {
                 job.place = Place::Queued;
-                self.lanes.insert(&job.lane, job.number, id, job.bytes);
+                self.lanes.insert(&job.lane, job.number, id, job.bytes());
             }
         }
     }
@@ -81,7 +80,7 @@ impl Schedule {
         if matches!(job.place, Place::Delayed(_)) {
             job.place = Place::Queued;
             self.delayed -= 1;
-            self.lanes.insert(&job.lane, job.number, id, job.bytes);
+            self.lanes.insert(&job.lane, job.number, id, job.bytes());
         }
     }
 
@@ -92,8 +91,9 @@ impl Schedule {
             self.fail(id, error.at_if_unset(Phase::Queue), None);
             return;
         };
-        if job.given_up.is_none() {
-            job.given_up = Some(error.clone());
+        let given_up = &mut job.rare_mut().given_up;
+        if given_up.is_none() {
+            *given_up = Some(error.clone());
             if let Some(connection) = self.connections.get_mut(&connection) {
                 connection.may_be_dropped = true;
             }
@@ -103,23 +103,36 @@ impl Schedule {
 
     /// Settles a message that is not sent any further: with this error, unless somebody got it.
     pub(super) fn fail(&mut self, id: u64, error: Error, connection: Option<ConnectionId>) {
-        let Some(job) = self.forget(id) else { return };
-        let result = match job.so_far {
+        let Some(mut job) = self.forget(id) else { return };
+        let result = match job.take_rare().and_then(|rare| rare.so_far) {
             Some(so_far) => Arc::unwrap_or_clone(so_far).close(&error).map(Box::new),
             None => Err(error),
         };
         match &result {
             Ok(receipt) => self.totals.sent(receipt),
-            Err(error) => self.totals.failed(error),
+            Err(error) => {
+                self.totals.failed(error);
+                if self.is_for_another(error) {
+                    self.tell(PoolEvent::GivenBack(id, job.message));
+                }
+            }
         }
         self.tell(PoolEvent::Settled { id, result, connection });
     }
 
+    /// Whether another engine may send the message that failed of this.
+    fn is_for_another(&self, error: &Error) -> bool {
+        error.is_tls_incompatible() || (self.gives_back && error.phase() == Some(Phase::Queue))
+    }
+
     /// Takes a message out of everything it is in.
-    pub(super) fn forget(&mut self, id: u64) -> Option<Job> {
+    pub(super) fn forget(&mut self, id: u64) -> Option<Box<Job>> {
         let job = self.jobs.remove(&id)?;
+        if self.jobs.is_empty() && self.jobs.capacity() > KEPT {
+            self.jobs = HashMap::new();
+        }
         match job.place {
-            Place::Queued => self.lanes.remove(&job.lane, job.number),
+            Place::Queued => self.lanes.remove(&job.lane, job.number, job.bytes()),
             Place::Delayed(at) => {
                 self.delayed -= 1;
                 self.timers.remove(&(at, Timer::Retry(id)));
@@ -127,12 +140,12 @@ impl Schedule {
             Place::Sent(_) => {}
         }
         if !matches!(job.place, Place::Sent(_)) {
-            self.queued_bytes -= job.bytes;
+            self.queued_bytes -= job.bytes();
         }
-        if let Some(at) = job.waits_until {
+        if let Some(at) = job.rare().and_then(|rare| rare.waits_until) {
             self.timers.remove(&(at, Timer::Queue(id)));
         }
-        if let Some(at) = job.expires {
+        if let Some(at) = job.rare().and_then(|rare| rare.expires) {
             self.timers.remove(&(at, Timer::Message(id)));
         }
         Some(job)

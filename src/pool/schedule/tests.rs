@@ -263,6 +263,7 @@ fn event_line(event: &PoolEvent) -> Option<String> {
         PoolEvent::Assigned { id, connection, messages } => {
             format!("assigned {id} to {connection} as {messages}")
         }
+        PoolEvent::GivenBack(id, _) => format!("given back {id}"),
         PoolEvent::Empty => "empty".into(),
         PoolEvent::Ended => "ended".into(),
         PoolEvent::Created { .. } | PoolEvent::Ready(..) => return None,

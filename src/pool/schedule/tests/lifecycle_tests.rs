@@ -26,6 +26,31 @@ fn close_fails_the_queue_finishes_what_is_on_its_way_and_ends_once() {
 }
 
 #[test]
+fn what_waits_is_given_back_for_another_engine_and_what_is_on_its_way_is_finished() {
+    let mut bed = Bed::warm(PoolOptions { max_connections: 1, ..PoolOptions::default() }, 1);
+    bed.submit(1..=3);
+    bed.lines.clear();
+    bed.do_with(Schedule::give_back);
+    bed.sees(&[
+        "given back 2",
+        "failed 2 ECONNECTION/queue",
+        "given back 3",
+        "failed 3 ECONNECTION/queue",
+        "quit 1",
+    ]);
+    bed.back(1, 1, broken(), false);
+    bed.sees(&["failed 1 ECONNECTION/envelope"]);
+}
+
+#[test]
+fn a_message_is_given_back_when_only_another_engine_speaks_the_tls_of_the_server() {
+    let mut bed = Bed::new(PoolOptions { max_connections: 1, ..PoolOptions::default() });
+    bed.submit([1]);
+    bed.end(1, Some(unreachable_server().tls_incompatible()), false);
+    bed.sees(&["open 1", "closed 1 connectFailed", "given back 1", "failed 1 ESOCKET/connect", "empty"]);
+}
+
+#[test]
 fn close_leaves_the_messages_nodemailer_would_have_handed_out() {
     let mut bed = Bed::new(two());
     bed.submit(1..=5);
