@@ -73,7 +73,7 @@ function partlyRefused(number) {
 
 const WORKLOADS = {
   small: { make: () => small, messages: 20_000, depth: 20 },
-  newsletter: { make: () => newsletter, messages: 3000, depth: 20 },
+  newsletter: { make: () => newsletter, messages: 4000, warmUp: 1500, depth: 20 },
   'buffer-1mb': { make: () => withBuffer(MEGABYTE), messages: 200, depth: 4 },
   'buffer-5mb': { make: () => withBuffer(5 * MEGABYTE), messages: 40, depth: 2 },
   'path-1mb': { make: () => withPath(MEGABYTE), messages: 200, depth: 4 },
@@ -81,7 +81,7 @@ const WORKLOADS = {
   'recipients-10': { make: () => toMany(10), messages: 3000, depth: 20, recipients: 10 },
   'recipients-100': { make: () => toMany(100), messages: 600, depth: 20, recipients: 100 },
   'recipients-1000': { make: () => toMany(1000), messages: 80, depth: 20, recipients: 1000 },
-  refused: { make: () => partlyRefused, messages: 8000, depth: 20, refusedShare: 0.1 },
+  refused: { make: () => partlyRefused, messages: 16_000, depth: 20, refusedShare: 0.1 },
   // All at once, as an application does that does not look at `idle`. Both warm up alike, so that
   // they differ in nothing but the length of the queue.
   'burst-1000': { make: () => small, messages: 30_000, burst: 1000, warmUp: 5000 },
