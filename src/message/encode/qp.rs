@@ -124,6 +124,14 @@ mod tests {
     }
 
     #[test]
+    fn blanks_before_line_ends_that_are_data_have_room() {
+        for line in [" \n", "\t\r", "a \n"] {
+            let out = encode(&[line.repeat(500).as_bytes(), b"x"], true);
+            assert_eq!(decode(&out), [line.repeat(500).as_bytes(), b"x"].concat());
+        }
+    }
+
+    #[test]
     fn lines_never_exceed_76_octets() {
         let text = "Gr\u{fc}\u{df}e aus K\u{f6}ln, mit \u{1f600}\u{1f600}\u{1f600} ".repeat(400);
         let out = encode(&[text.as_bytes()], false);

@@ -75,8 +75,9 @@ pub(super) struct Around {
 pub(super) fn escape(slice: &[u8], around: Around, out: &mut Vec<u8>) {
     let mut at = out.len();
     // A form is four octets long, and a blank at the end takes two more.
-    out.resize(at + escaped_len(slice) + 5, 0);
-    let by_place = around.binary || has_blank_line_end(slice);
+    let blank_line_ends = blank_line_ends(slice);
+    out.resize(at + escaped_len(slice) + 2 * blank_line_ends + 5, 0);
+    let by_place = around.binary || blank_line_ends > 0;
     let mut start = 0;
     for block in slice.chunks(BLOCK) {
         let end = start + block.len();
@@ -102,10 +103,10 @@ pub(super) fn escape(slice: &[u8], around: Around, out: &mut Vec<u8>) {
     }
 }
 
-/// Whether a space or tab stands before a CR or LF.
-fn has_blank_line_end(octets: &[u8]) -> bool {
+/// How often a space or tab stands before a CR or LF: it is escaped, and in binary so is what follows.
+fn blank_line_ends(octets: &[u8]) -> usize {
     let pairs = octets.iter().zip(octets.get(1..).unwrap_or_default());
-    pairs.fold(false, |found, (left, right)| found | is_blank(*left) & is_line_end(*right))
+    pairs.map(|(left, right)| usize::from(is_blank(*left) & is_line_end(*right))).sum()
 }
 
 /// Writes some octets of the slice from `at` on and gives the place behind them.
