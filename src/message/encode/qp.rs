@@ -146,6 +146,14 @@ mod tests {
         }
 
         #[test]
+        fn blanks_and_line_ends_survive_wherever_they_stand(text in "[ \t\r\n=a\u{e9}]{0,200}", cut in 0..200_usize) {
+            let (first, second) = text.as_bytes().split_at(cut.min(text.len()));
+            let whole = encode(&[text.as_bytes()], true);
+            proptest::prop_assert_eq!(decode(&whole), text.as_bytes());
+            proptest::prop_assert_eq!(decode(&encode(&[first, second], true)), text.as_bytes());
+        }
+
+        #[test]
         fn any_octets_in_any_chunks_survive(chunks in proptest::collection::vec(proptest::collection::vec(0_u8.., 0..200), 0..5)) {
             let parts: Vec<&[u8]> = chunks.iter().map(Vec::as_slice).collect();
             let out = encode(&parts, true);

@@ -54,8 +54,8 @@ pub(crate) fn push_escape(byte: u8, out: &mut String) {
     out.extend(escaped(byte).to_le_bytes()[..3].iter().copied().map(char::from));
 }
 
-/// Octets the characters take at most before lines are broken. CR and LF count as escapes: what
-/// they do not take is left for the blank that may stand before them.
+/// Octets the characters take before lines are broken, with every CR and LF escaped; two more for
+/// each of [`blank_line_ends`].
 pub(super) fn escaped_len(octets: &[u8]) -> usize {
     // Counters of one octet let the compiler use vectors; 240 octets cannot overflow them.
     let special = |chunk: &[u8]| chunk.iter().fold(0_u8, |count, &byte| count + u8::from(!is_plain(byte)));
@@ -74,8 +74,8 @@ pub(super) struct Around {
 /// Appends the slice.
 pub(super) fn escape(slice: &[u8], around: Around, out: &mut Vec<u8>) {
     let mut at = out.len();
-    // A form is four octets long, and a blank at the end takes two more.
     let blank_line_ends = blank_line_ends(slice);
+    // A form is four octets long, whatever it takes, and a blank at the end takes two more.
     out.resize(at + escaped_len(slice) + 2 * blank_line_ends + 5, 0);
     let by_place = around.binary || blank_line_ends > 0;
     let mut start = 0;
@@ -103,7 +103,7 @@ pub(super) fn escape(slice: &[u8], around: Around, out: &mut Vec<u8>) {
     }
 }
 
-/// How often a space or tab stands before a CR or LF: it is escaped, and in binary so is what follows.
+/// How often a space or tab stands before a CR or LF, and is escaped for that.
 fn blank_line_ends(octets: &[u8]) -> usize {
     let pairs = octets.iter().zip(octets.get(1..).unwrap_or_default());
     pairs.map(|(left, right)| usize::from(is_blank(*left) & is_line_end(*right))).sum()
