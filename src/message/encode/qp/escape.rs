@@ -105,8 +105,12 @@ pub(super) fn escape(slice: &[u8], around: Around, out: &mut Vec<u8>) {
 
 /// How often a space or tab stands before a CR or LF, and is escaped for that.
 fn blank_line_ends(octets: &[u8]) -> usize {
-    let pairs = octets.iter().zip(octets.get(1..).unwrap_or_default());
-    pairs.map(|(left, right)| usize::from(is_blank(*left) & is_line_end(*right))).sum()
+    let pairs = |(left, right): (&[u8], &[u8])| {
+        let pair = |(left, right): (&u8, &u8)| u8::from(is_blank(*left)) & u8::from(is_line_end(*right));
+        usize::from(left.iter().zip(right).map(pair).sum::<u8>())
+    };
+    // Counters of one octet let the compiler use vectors; 240 pairs cannot overflow them.
+    octets.chunks(240).zip(octets.get(1..).unwrap_or_default().chunks(240)).map(pairs).sum()
 }
 
 /// Writes some octets of the slice from `at` on and gives the place behind them.
