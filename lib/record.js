@@ -11,19 +11,6 @@ const { ComposedPath, composedPath, text } = require('./record/reason');
 const { Tokens } = require('./record/tokens');
 const { Tree } = require('./record/tree');
 
-const NAMED = [
-  ['from', 'From'],
-  ['sender', 'Sender'],
-  ['to', 'To'],
-  ['cc', 'Cc'],
-  ['bcc', 'Bcc'],
-  ['replyTo', 'Reply-To'],
-  ['inReplyTo', 'In-Reply-To'],
-  ['references', 'References'],
-  ['subject', 'Subject'],
-  ['messageId', 'Message-ID'],
-  ['date', 'Date'],
-];
 /** Random octets a message is given for its id, and one of several parts for its boundaries. */
 const ID_OCTETS = 16;
 const BOUNDARY_OCTETS = 8;
@@ -119,11 +106,7 @@ function addMessageHeaders(mail, headers) {
   if (data.otp) {
     headers.set('OTP-Token', new MailComposer({ otp: data.otp }).compile().getHeader('OTP-Token'));
   }
-  for (const [name, key] of NAMED) {
-    if (data[name]) {
-      headers.set(key, data[name]);
-    }
-  }
+  addNamedHeaders(data, headers);
   if (!headers.get('Message-ID')) {
     headers.set('Message-ID', GENERATED);
   } else if (!text(headers.get('Message-ID'), 'message-id').isWellFormed()) {
@@ -138,6 +121,21 @@ function addMessageHeaders(mail, headers) {
       value.forEach((entry) => headers.add(key, entry));
     }
   }
+}
+
+/** Headers that have an option of their own. Every message comes here: a loop over names is slower. */
+function addNamedHeaders(data, headers) {
+  headers.setIf('From', data.from);
+  headers.setIf('Sender', data.sender);
+  headers.setIf('To', data.to);
+  headers.setIf('Cc', data.cc);
+  headers.setIf('Bcc', data.bcc);
+  headers.setIf('Reply-To', data.replyTo);
+  headers.setIf('In-Reply-To', data.inReplyTo);
+  headers.setIf('References', data.references);
+  headers.setIf('Subject', data.subject);
+  headers.setIf('Message-ID', data.messageId);
+  headers.setIf('Date', data.date);
 }
 
 function addPriority(priority, headers) {

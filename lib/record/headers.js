@@ -67,7 +67,7 @@ class Headers {
 
   /** Replaces the first of that name and drops the others, or appends. `key` is in normal form. */
   set(key, value) {
-    const first = this.list.findIndex((header) => header.key === key);
+    const first = this.indexOf(key);
     if (first < 0) {
       this.list.push({ key, value });
       return;
@@ -80,8 +80,25 @@ class Headers {
     }
   }
 
+  /** As `set`, where there is a value. */
+  setIf(key, value) {
+    if (value) {
+      this.set(key, value);
+    }
+  }
+
   get(key) {
-    return this.list.find((header) => header.key === key)?.value;
+    return this.list[this.indexOf(key)]?.value;
+  }
+
+  /** Place of the first of that name, -1 if there is none. Asked some ten times a message. */
+  indexOf(key) {
+    for (let i = 0; i < this.list.length; i++) {
+      if (this.list[i].key === key) {
+        return i;
+      }
+    }
+    return -1;
   }
 
   keys() {

@@ -15,7 +15,8 @@ const COMMON_TYPES = new Map([
  */
 class Tokens {
   constructor() {
-    this.list = [];
+    /** Every token behind an {@link END}. */
+    this.text = '';
     /** Mailboxes in the headers that make an envelope. */
     this.recipients = 0;
     /** What stands beside a raw part is not in the record, and may be a stream to be released. */
@@ -26,34 +27,34 @@ class Tokens {
   header(key, value) {
     const common = key === 'Content-Type' && COMMON_TYPES.get(value);
     if (common) {
-      this.list.push(common);
+      this.text += END + common;
     } else if (key.includes(END) || value.includes(END)) {
       this.field({ k: key, v: value });
     } else {
-      this.list.push('=', key, value);
+      this.text += `${END}=${END}${key}${END}${value}`;
     }
   }
 
   /** An address header that is one list in the common form. */
   addresses(key, list) {
-    this.list.push('@', key, list);
+    this.text += `${END}@${END}${key}${END}${list}`;
   }
 
   /** A `Message-ID` the engine makes. */
   generatedId() {
-    this.list.push('+');
+    this.text += `${END}+`;
   }
 
   /** Any other header. */
   field(field) {
-    this.list.push('{', stringify(field));
+    this.text += `${END}{${END}${stringify(field)}`;
   }
 
   filename(name) {
     if (name.includes(END)) {
-      this.list.push('F', stringify(name));
+      this.text += `${END}F${END}${stringify(name)}`;
     } else {
-      this.list.push('f', name);
+      this.text += `${END}f${END}${name}`;
     }
   }
 
@@ -61,26 +62,26 @@ class Tokens {
   content(content) {
     const { text, part } = content;
     if (text !== undefined && !text.includes(END)) {
-      this.list.push('t', text);
+      this.text += `${END}t${END}${text}`;
     } else if (part !== undefined) {
-      this.list.push('p', part);
+      this.text += `${END}p${END}${part}`;
     } else {
-      this.list.push('c', stringify(content));
+      this.text += `${END}c${END}${stringify(content)}`;
     }
   }
 
   /** A whole part as the caller made it. */
   raw(content) {
     this.hasRaw = true;
-    this.list.push('r', stringify(content));
+    this.text += `${END}r${END}${stringify(content)}`;
   }
 
   /** The parts within. */
   nodes(nodes, write) {
     for (const node of nodes) {
-      this.list.push('(');
+      this.text += `${END}(`;
       write(node);
-      this.list.push(')');
+      this.text += `${END})`;
     }
   }
 
@@ -91,9 +92,18 @@ class Tokens {
    * @param {Array<string|number>} facts what every message has
    */
   join(settings, facts) {
-    const json = stringify(settings);
-    return `${json === '{}' ? '' : json}${END}${facts.join(END)}${END}${this.list.join(END)}`;
+    const json = hasAny(settings) ? stringify(settings) : '';
+    return `${json}${END}${facts.join(END)}${this.text}`;
   }
+}
+
+function hasAny(settings) {
+  for (const name in settings) {
+    if (settings[name] !== undefined) {
+      return true;
+    }
+  }
+  return false;
 }
 
 /** JSON that UTF-8 can hold: a lone surrogate reads as U+FFFD, which it would be in the message. */
