@@ -4,8 +4,7 @@
 //! mail record into bytes. `mail` and `error` are the values that cross rooms. The picture and the
 //! table of allowed imports are in `docs/architecture.md`; `tests/layers.rs` holds the code to it.
 
-// Exports are registered where JavaScript loads them, which is not in a test.
-#[cfg(all(feature = "node", not(test)))]
+#[cfg(feature = "node")]
 mod binding;
 pub mod connection;
 pub mod error;
