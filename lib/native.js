@@ -2,6 +2,7 @@
 
 const { setImmediate } = require('./timers');
 const { addon } = require('./addon');
+const { Admission } = require('./admission');
 const { abortError, describe, localError, toError } = require('./errors');
 const { Feeder } = require('./feeder');
 const { handOver, movedAway } = require('./handover');
@@ -29,6 +30,7 @@ class NativeBackend {
     this.engine = 'native';
     this.owner = owner;
     this.jobs = new Slots();
+    this.admission = new Admission((job) => this.admit(job));
     this.requests = new Map();
     this.ehlo = new Map();
     this.logins = new Map();
@@ -61,15 +63,22 @@ class NativeBackend {
         return true;
       }
     }
+    if (!this.admission.admits(job) || this.admit(job)) {
+      this.idle.added();
+      job.counted = true;
+    }
+    return true;
+  }
+
+  /** Gives whether the engine took the message. */
+  admit(job) {
     try {
       this.submit(job);
+      return true;
     } catch (err) {
       setImmediate(() => this.settle({ id: keyOf(job) }, err));
-      return true;
+      return false;
     }
-    this.idle.added();
-    job.counted = true;
-    return true;
   }
 
   submit(job) {
@@ -106,7 +115,7 @@ class NativeBackend {
   /** Gives a message up when its signal aborts; gives the function that stops watching. */
   watch(job, signal) {
     const onAbort = () => {
-      if (job.counted) {
+      if (job.counted && !this.admission.drop(job)) {
         this.native.cancel(keyOf(job));
       } else {
         const err = Object.assign(abortError(signal), { phase: 'queue', maybeDelivered: false });
@@ -164,6 +173,7 @@ class NativeBackend {
   /** Nothing new comes here: finish and close. */
   leave() {
     this.idle.closed = true;
+    this.admission.hurry();
     this.native.drain();
   }
 
@@ -320,6 +330,7 @@ class NativeBackend {
 
   on_crashed({ e }) {
     for (const job of this.jobs.all()) {
+      this.admission.drop(job);
       this.settle({ id: keyOf(job) }, toError(e));
     }
     for (const done of [...this.requests.values()]) {
@@ -381,6 +392,7 @@ class NativeBackend {
 
   close(options) {
     this.idle.closed = true;
+    this.admission.hurry();
     if (!this.finished) {
       this.closing = true;
       this.hold(true);
@@ -392,6 +404,7 @@ class NativeBackend {
   /** Sends what is queued, then closes. */
   drain() {
     this.idle.closed = true;
+    this.admission.hurry();
     if (!this.finished) {
       this.closing = true;
       this.hold(true);

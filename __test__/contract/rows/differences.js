@@ -69,6 +69,17 @@ module.exports = [
     theirs: ({ outcome }) => expect(outcome).toEqual(['undefined', '{undefined}']),
     ours: ({ outcome }) => expect(outcome).toEqual(['function', '{undefined}']),
   }),
+  differs('buffer-is-taken', 'a Buffer that is changed after sendMail', {
+    run: async (ctx) => {
+      const content = Buffer.from('as it was');
+      const sent = ctx.send({ attachments: [{ filename: 'a.txt', content }] });
+      content.write('AS IT IS.');
+      const { error } = await sent;
+      return error;
+    },
+    theirs: ({ messages }) => expect(messages[0].body).toContain(btoa('AS IT IS.')),
+    ours: ({ messages }) => expect(messages[0].body).toContain(btoa('as it was')),
+  }),
   differs('close-has-code', 'what waits at close fails with a code', {
     options: ONE,
     server: { replies: { body: after(50, '250 ok') } },
