@@ -73,7 +73,7 @@ function partlyRefused(number) {
 
 const WORKLOADS = {
   small: { make: () => small, messages: 20_000, depth: 20 },
-  newsletter: { make: () => newsletter, messages: 4000, warmUp: 1500, depth: 20 },
+  newsletter: { make: () => newsletter, messages: 4000, warmUp: 4000, depth: 20 },
   'buffer-1mb': { make: () => withBuffer(MEGABYTE), messages: 200, depth: 4 },
   'buffer-5mb': { make: () => withBuffer(5 * MEGABYTE), messages: 40, depth: 2 },
   'path-1mb': { make: () => withPath(MEGABYTE), messages: 200, depth: 4 },

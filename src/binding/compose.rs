@@ -105,7 +105,7 @@ async fn size(message: &dyn Message) -> Result<f64> {
 /// engine holds them, to be made UTF-8 on another thread.
 pub(super) fn part(value: Either<Text, Buffer>, copies: &Copies) -> Part {
     match value {
-        Either::A(Text(units)) => Part::Wide(units),
+        Either::A(Text(units)) => units.into(),
         Either::B(buffer) => Part::Bytes(copies.of(&buffer)),
     }
 }

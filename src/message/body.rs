@@ -47,7 +47,9 @@ fn write_piece(piece: &Piece, layout: &Layout, parts: &[Part], out: &mut Vec<u8>
         Piece::Frame(range) => out.extend_from_slice(&layout.frame[range.clone()]),
         Piece::Content(source, transfer) => {
             let mut encoder = Encoder::new(*transfer);
-            encoder.push(source.octets(parts), out);
+            if !source.units(parts).is_some_and(|units| encoder.push_units(units, out)) {
+                encoder.push(source.octets(parts), out);
+            }
             encoder.finish(out);
         }
     }
@@ -78,7 +80,10 @@ pub(super) fn all_but_large(layout: &Layout, parts: &[Part]) -> Layout {
 fn expected_len(piece: &Piece, parts: &[Part]) -> usize {
     match piece {
         Piece::Frame(range) => range.len(),
-        Piece::Content(source, transfer) => transfer.expected_len(source.octets(parts)),
+        Piece::Content(source, transfer) => match source.units(parts) {
+            Some(units) => transfer.expected_len_of_units(units),
+            None => transfer.expected_len(source.octets(parts)),
+        },
     }
 }
 
@@ -115,6 +120,14 @@ impl Piece {
 }
 
 impl Source {
+    /// Text that came as UTF-16.
+    fn units<'a>(&self, parts: &'a [Part]) -> Option<&'a [u16]> {
+        match self {
+            Self::Part(index) => parts.get(*index)?.units(),
+            Self::Text(_) | Self::File { .. } => None,
+        }
+    }
+
     /// The content, nothing for a file.
     pub(super) fn octets<'a>(&'a self, parts: &'a [Part]) -> &'a [u8] {
         match self {

@@ -8,7 +8,9 @@ use super::encode::Transfer;
 use super::header::{write_field, write_value};
 use super::param::{Structured, legacy_name};
 use super::record::{Content, Field, Node, Record};
-use super::text::{Encoding, has_header_control, has_longer_lines, is_plain, preferred};
+use super::text::{
+    Encoding, has_header_control, has_longer_lines, is_plain, is_plain_wide, preferred, preferred_wide,
+};
 use super::word;
 
 /// A message in order.
@@ -44,6 +46,8 @@ pub(super) enum Source {
 enum Value<'a> {
     /// Text in UTF-8.
     Text(&'a [u8]),
+    /// Text in UTF-16 that does not go as `7bit`.
+    Wide(&'a [u16]),
     Octets(&'a [u8]),
     Unread,
 }
@@ -80,7 +84,7 @@ impl Writer<'_> {
             node.set_header("Content-Transfer-Encoding", name.clone());
         }
         self.complete(&mut node, is_root);
-        let non_ascii = matches!(value, Some(Value::Text(text)) if !text.is_ascii());
+        let non_ascii = value.as_ref().is_some_and(Value::is_text_beyond_ascii);
         let kind = self.headers(&node, nr, non_ascii);
         self.put(b"\r\n");
         if let (Some(content), Some(_)) = (&content, &value) {
@@ -255,7 +259,9 @@ fn value_of<'a>(content: &'a Content, parts: &'a [Part]) -> Value<'a> {
         Content::Part(index) => match parts.get(*index) {
             Some(Part::Text(text)) => Value::Text(text),
             Some(Part::Bytes(bytes)) => Value::Octets(bytes),
-            Some(Part::Wide(_)) | None => Value::Octets(&[]),
+            Some(part @ Part::Wide(wide)) if is_plain_wide(wide.units()) => Value::Text(part.octets()),
+            Some(Part::Wide(wide)) => Value::Wide(wide.units()),
+            None => Value::Octets(&[]),
         },
     }
 }
@@ -270,6 +276,14 @@ fn source(content: &Content) -> Source {
 }
 
 impl Value<'_> {
+    fn is_text_beyond_ascii(&self) -> bool {
+        match self {
+            Self::Text(text) => !text.is_ascii(),
+            Self::Wide(units) => units.iter().fold(0, |all, unit| all | unit) >= 0x80,
+            Self::Octets(_) | Self::Unread => false,
+        }
+    }
+
     /// An empty text is no content at all, empty octets are.
     fn is_content(&self) -> bool {
         !matches!(self, Self::Text(text) if text.is_empty())
@@ -303,6 +317,7 @@ fn text_transfer(value: &Value<'_>, wanted: Option<Encoding>) -> &'static str {
             return "7bit";
         }
         Value::Text(text) => wanted.unwrap_or_else(|| preferred(text)),
+        Value::Wide(units) => wanted.unwrap_or_else(|| preferred_wide(units)),
         Value::Octets(octets) => {
             wanted.unwrap_or_else(|| preferred(String::from_utf8_lossy(octets).as_bytes()))
         }

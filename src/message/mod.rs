@@ -12,6 +12,7 @@ mod fold;
 mod header;
 mod layout;
 mod param;
+mod part;
 mod record;
 mod stream;
 #[cfg(test)]
@@ -21,58 +22,14 @@ mod word;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use crate::error::{Code, Error, Result};
 use crate::mail::{Body, ChunkSource, Dsn, Envelope, Message, Prepared};
 use body::Assembly;
 use dkim::Signer;
 use layout::{Layout, Piece, Source};
+pub use part::{Part, Wide};
 use record::Record;
 use stream::Outgoing;
-
-/// A value beside the record.
-#[derive(Clone, Debug)]
-pub enum Part {
-    /// A string in UTF-8.
-    Text(Bytes),
-    /// A string in UTF-16, lone surrogates allowed: copied faster than it is converted.
-    Wide(Vec<u16>),
-    /// A `Buffer`.
-    Bytes(Bytes),
-}
-
-impl Part {
-    fn octets(&self) -> &[u8] {
-        match self {
-            Self::Text(bytes) | Self::Bytes(bytes) => bytes,
-            Self::Wide(_) => &[],
-        }
-    }
-
-    /// A share in the value's octets.
-    fn bytes(&self) -> Bytes {
-        match self {
-            Self::Text(bytes) | Self::Bytes(bytes) => bytes.clone(),
-            Self::Wide(_) => Bytes::new(),
-        }
-    }
-
-    /// Octets the value takes while the message waits.
-    fn held(&self) -> usize {
-        match self {
-            Self::Wide(units) => units.len() * 2,
-            _ => self.octets().len(),
-        }
-    }
-
-    fn in_utf8(&self) -> Self {
-        match self {
-            Self::Wide(units) => Self::Text(text::from_utf16(units).into()),
-            _ => self.clone(),
-        }
-    }
-}
 
 /// Opens the files of a message.
 pub trait FileOpener: Send + Sync + std::fmt::Debug {
@@ -111,7 +68,7 @@ impl<F: FileOpener + Clone + 'static> Message for Recorded<F> {
         let mut root = std::mem::take(&mut record.root);
         let envelope = envelope(&record, &root)?;
         let message_id = message_id(&record, &mut root, &envelope.from);
-        let parts: Arc<[Part]> = self.parts.iter().map(Part::in_utf8).collect();
+        let parts: Arc<[Part]> = self.parts.iter().cloned().collect();
         let layout = layout::lay_out(&record, root, &parts);
         let signer = record.dkim.as_ref().map(|options| Signer::new(options, &parts)).transpose()?;
         // A signature stands before the body it is made of, and new line ends change the length.

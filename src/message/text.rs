@@ -31,7 +31,7 @@ pub(super) fn from_utf16(units: &[u16]) -> Vec<u8> {
 
 /// Octets the units take at most: exact but for pairs, of which each half counts as much as it
 /// would alone.
-fn longest_utf8(units: &[u16]) -> usize {
+pub(super) fn longest_utf8(units: &[u16]) -> usize {
     // Counters of one unit let the compiler use vectors; 4096 units cannot overflow them.
     let more = |chunk: &[u16]| {
         chunk.iter().fold(0_u16, |sum, &unit| sum + u16::from(unit >= 0x80) + u16::from(unit >= 0x800))
@@ -106,9 +106,35 @@ pub(super) fn preferred(text: &[u8]) -> Encoding {
     if other < latin { Encoding::Q } else { Encoding::B }
 }
 
+/// As [`preferred`], of text in UTF-16.
+pub(super) fn preferred_wide(units: &[u16]) -> Encoding {
+    let (mut latin, mut other) = (0_usize, 0_usize);
+    // Counters of one unit let the compiler use vectors; 4096 units cannot overflow them.
+    for chunk in units.chunks(4096) {
+        let (mut letters, mut special) = (0_u16, 0_u16);
+        for &unit in chunk {
+            letters += u16::from((unit | 0x20).wrapping_sub(u16::from(b'a')) < 26);
+            special += u16::from(!is_plain_unit(unit));
+        }
+        latin += usize::from(letters);
+        other += usize::from(special);
+    }
+    if other < latin { Encoding::Q } else { Encoding::B }
+}
+
 /// A control octet that has no place in text: not HT, LF, CR; DEL is not one of them.
 pub(super) const fn is_control(byte: u8) -> bool {
     byte < 0x20 && byte != b'\t' && byte != b'\n' && byte != b'\r'
+}
+
+/// ASCII, no control octet.
+const fn is_plain_unit(unit: u16) -> bool {
+    unit.wrapping_sub(0x20) < 0x60 || unit == b'\t' as u16 || unit == b'\n' as u16 || unit == b'\r' as u16
+}
+
+/// As [`is_plain`], of text in UTF-16.
+pub(super) fn is_plain_wide(units: &[u16]) -> bool {
+    units.chunks(4096).all(|block| block.iter().fold(true, |plain, unit| plain & is_plain_unit(*unit)))
 }
 
 /// ASCII without control octets, as `7bit` needs it.
@@ -206,7 +232,10 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn utf16_reads_as_the_standard_library_reads_it(units in proptest::collection::vec(proptest::prop_oneof![0_u16..0x80, 0xd7f0_u16..0xe010, 0_u16..], 0..120)) {
-            proptest::prop_assert_eq!(from_utf16(&units), String::from_utf16_lossy(&units).into_bytes());
+            let text = String::from_utf16_lossy(&units).into_bytes();
+            proptest::prop_assert_eq!(from_utf16(&units), &text[..]);
+            proptest::prop_assert_eq!(is_plain_wide(&units), is_plain(&text));
+            proptest::prop_assert_eq!(preferred_wide(&units), preferred(&text));
         }
     }
 

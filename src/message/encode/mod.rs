@@ -23,6 +23,15 @@ impl Transfer {
             Self::QuotedPrintable { .. } => qp::expected_len(octets),
         }
     }
+
+    /// Octets to expect as the encoding of text so long: enough for most, and no more than a guess.
+    pub(crate) fn expected_len_of_units(self, units: &[u16]) -> usize {
+        match self {
+            Self::Identity => units.len(),
+            Self::Base64 => base64::encoded_len(units.len()),
+            Self::QuotedPrintable { .. } => 2 * units.len(),
+        }
+    }
 }
 
 /// An encoder at work.
@@ -51,6 +60,14 @@ impl Encoder {
             Self::Identity => out.extend_from_slice(chunk),
             Self::Base64(encoder) => encoder.push(chunk, out),
             Self::QuotedPrintable(encoder) => encoder.push(chunk, out),
+        }
+    }
+
+    /// Takes the whole of a text in UTF-16; gives false if it wants its UTF-8 instead.
+    pub(crate) fn push_units(&mut self, units: &[u16], out: &mut Vec<u8>) -> bool {
+        match self {
+            Self::Identity | Self::Base64(_) => false,
+            Self::QuotedPrintable(encoder) => encoder.push_units(units, out),
         }
     }
 

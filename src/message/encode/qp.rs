@@ -4,11 +4,14 @@
 //! of the format here: 64 KiB each, counted from the start of every chunk that is pushed.
 
 mod escape;
+mod units;
 mod wrap;
 
 pub(crate) use escape::{is_blank, is_literal, push_escape};
 
+use crate::message::text::longest_utf8;
 use escape::{Around, escape, escaped_len};
+use units::{escape_units, is_blank_unit};
 use wrap::{wrap, wrapped_len};
 
 /// Octets encoded and wrapped at a time.
@@ -59,6 +62,20 @@ impl QuotedPrintable {
         self.encode_slices(now, out);
     }
 
+    /// Takes the whole of a text in UTF-16; gives false if it wants its UTF-8 instead.
+    pub(crate) fn push_units(&mut self, units: &[u16], out: &mut Vec<u8>) -> bool {
+        if self.binary || longest_utf8(units) > SLICE {
+            return false;
+        }
+        let end = units.iter().rposition(|&unit| !is_blank_unit(unit)).map_or(0, |at| at + 1);
+        let (now, held) = units.split_at(end);
+        self.held.extend(held.iter().map(|&unit| unit as u8));
+        self.begin_slice();
+        escape_units(now, &mut self.slice);
+        self.wrap_slice(out);
+        true
+    }
+
     /// Appends the rest.
     pub(crate) fn finish(&mut self, out: &mut Vec<u8>) {
         let held = std::mem::take(&mut self.held);
@@ -77,9 +94,18 @@ impl QuotedPrintable {
     }
 
     fn encode_slice(&mut self, slice: &[u8], next: Option<u8>, out: &mut Vec<u8>) {
+        self.begin_slice();
+        escape(slice, Around { before: self.last, after: next, binary: self.binary }, &mut self.slice);
+        self.wrap_slice(out);
+    }
+
+    fn begin_slice(&mut self) {
         self.slice.clear();
         self.slice.append(&mut self.line);
-        escape(slice, Around { before: self.last, after: next, binary: self.binary }, &mut self.slice);
+    }
+
+    /// Breaks the slice into lines, and keeps the last one.
+    fn wrap_slice(&mut self, out: &mut Vec<u8>) {
         let start = out.len();
         wrap(&self.slice, out);
         let kept = memchr::memrchr(b'\n', &out[start..]).map_or(start, |at| start + at + 1);
@@ -95,6 +121,8 @@ pub(crate) fn expected_len(octets: &[u8]) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn encode(chunks: &[&[u8]], binary: bool) -> Vec<u8> {
@@ -138,6 +166,17 @@ mod tests {
         assert!(out.split(|b| *b == b'\n').all(|line| line.len() <= 77));
     }
 
+    /// What text in UTF-16 is made of, lone surrogates, line ends and blanks included.
+    fn unit() -> impl Strategy<Value = Vec<u16>> {
+        prop_oneof![
+            4 => "[a-z ]{1,12}".prop_map(|text| text.encode_utf16().collect()),
+            2 => "[ \t\r\n=.]{1,3}".prop_map(|text| text.encode_utf16().collect()),
+            1 => proptest::collection::vec(0_u16..0x800, 1..9),
+            1 => proptest::collection::vec(0x7f0_u16..0xffff, 1..9),
+            1 => proptest::collection::vec(0xd7ff_u16..0xe001, 1..4),
+        ]
+    }
+
     proptest::proptest! {
         #[test]
         fn text_survives_the_round_trip(text in "[ -~\t\u{e9}\u{20ac}\u{1f600}=]{0,300}") {
@@ -151,6 +190,20 @@ mod tests {
             let whole = encode(&[text.as_bytes()], true);
             proptest::prop_assert_eq!(decode(&whole), text.as_bytes());
             proptest::prop_assert_eq!(decode(&encode(&[first, second], true)), text.as_bytes());
+        }
+
+        #[test]
+        fn utf16_comes_out_as_its_utf8_does(text in proptest::collection::vec(unit(), 0..40), long in 0..4_usize) {
+            let units: Vec<u16> = text.concat().repeat(1 << (3 * long)).into_iter().take(30_000).collect();
+            let mut encoder = QuotedPrintable::new(false);
+            let mut out = Vec::new();
+            if !encoder.push_units(&units, &mut out) {
+                proptest::prop_assert!(units.len() > SLICE / 3);
+                return Ok(());
+            }
+            encoder.finish(&mut out);
+            let utf8 = String::from_utf16_lossy(&units);
+            proptest::prop_assert_eq!(out, encode(&[utf8.as_bytes()], false));
         }
 
         #[test]

@@ -22,7 +22,7 @@ static FORMS: [Form; 256] = {
     forms
 };
 
-const fn escaped(byte: u8) -> Form {
+pub(super) const fn escaped(byte: u8) -> Form {
     Form::from_le_bytes([b'=', HEX[(byte >> 4) as usize], HEX[(byte & 15) as usize], 3])
 }
 
@@ -31,7 +31,7 @@ const fn octets_of(form: Form) -> usize {
 }
 
 /// Printable octets and tabs: literal unless they are blanks at the end of a line.
-const fn is_plain(byte: u8) -> bool {
+pub(super) const fn is_plain(byte: u8) -> bool {
     byte.wrapping_sub(0x20) < 0x5f && byte != b'=' || byte == b'\t'
 }
 
@@ -45,7 +45,7 @@ pub(crate) const fn is_blank(byte: u8) -> bool {
     byte == b' ' || byte == b'\t'
 }
 
-const fn is_line_end(byte: u8) -> bool {
+pub(super) const fn is_line_end(byte: u8) -> bool {
     byte == b'\r' || byte == b'\n'
 }
 
