@@ -19,7 +19,6 @@ fuzz_target!(|input: (u8, Option<bool>, Vec<u16>)| {
         let transfer = if base64 { "base64" } else { "quoted-printable" };
         headers.push(json!({ "k": "Content-Transfer-Encoding", "v": transfer }));
     }
-    let composed =
-        |part| compose(json!({ "headers": headers, "content": { "part": 0 } }), vec![part], &[]);
+    let composed = |part| compose(json!({ "headers": headers, "content": { "part": 0 } }), vec![part], &[]);
     assert_eq!(composed(Part::from(units)), composed(Part::Text(utf8.into_bytes().into())));
 });
