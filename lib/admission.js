@@ -2,12 +2,14 @@
 
 const { setImmediate } = require('./timers');
 
-/** Octets of `Buffer`s that are copied in one turn of the event loop, or one `Buffer` if it is larger. */
+/** Octets of `Buffer`s that are copied in one turn of the event loop, unless one message has more. */
 const TURN = 4 * 1024 * 1024;
+/** Messages that may wait. The engine's bounds and deadlines count from the moment it has a message. */
+const MOST = 16;
 
 /**
- * The way into an engine, in order. A message goes in at once, unless this turn of the event loop has
- * copied its share of large `Buffer`s: then it and those behind it wait for the next turns, so that
+ * The way into an engine. A message goes in at once, unless this turn of the event loop has copied its
+ * share of large `Buffer`s: then it, and those behind it in its lane, wait for the next turns, so that
  * whatever else waits for its turn gets it.
  */
 class Admission {
@@ -15,14 +17,16 @@ class Admission {
   constructor(submit) {
     this.submit = submit;
     this.octets = 0;
-    this.waiting = null;
+    this.waiting = new Set();
   }
 
   /** Whether a message goes in now; if not, it will be submitted. */
   admits(job) {
     const octets = octetsOf(job);
-    if (this.waiting || (octets && this.octets && this.octets + octets > TURN)) {
-      this.waiting ??= new Set();
+    if (this.waiting.size >= MOST && this.mustWait(job, octets)) {
+      this.hurry();
+    }
+    if (this.mustWait(job, octets)) {
       this.waiting.add(job);
       return false;
     }
@@ -32,14 +36,31 @@ class Admission {
 
   /** Takes a message out again; gives whether it was still waiting. */
   drop(job) {
-    return !!this.waiting?.delete(job);
+    return this.waiting.delete(job);
   }
 
   /** Lets all in that wait: what happens next concerns every message that was sent. */
   hurry() {
-    const waiting = this.waiting ?? [];
-    this.waiting = null;
-    waiting.forEach(this.submit);
+    for (const job of this.waiting) {
+      this.letIn(job);
+    }
+  }
+
+  mustWait(job, octets) {
+    return !this.fits(octets) || (this.waiting.size > 0 && this.isBehind(job));
+  }
+
+  fits(octets) {
+    return !octets || !this.octets || this.octets + octets <= TURN;
+  }
+
+  isBehind({ lane }) {
+    for (const other of this.waiting) {
+      if (other.lane === lane) {
+        return true;
+      }
+    }
+    return false;
   }
 
   count(octets) {
@@ -51,16 +72,19 @@ class Admission {
 
   nextTurn() {
     this.octets = 0;
-    for (const job of this.waiting ?? []) {
-      const octets = octetsOf(job);
-      if (octets && this.octets && this.octets + octets > TURN) {
+    for (const job of this.waiting) {
+      if (!this.fits(octetsOf(job))) {
         return;
       }
-      this.waiting.delete(job);
-      this.count(octets);
-      this.submit(job);
+      this.letIn(job);
     }
-    this.waiting = null;
+  }
+
+  letIn(job) {
+    // Out of here first: what runs on the way in may be the caller's, and close the pool.
+    this.waiting.delete(job);
+    this.count(octetsOf(job));
+    this.submit(job);
   }
 }
 

@@ -30,6 +30,37 @@ describe('the way into the engine', () => {
     expect(through).toHaveLength(9);
   });
 
+  test('holds nobody up in another lane, and no more than a few messages in any', async () => {
+    const { through, send } = setUp();
+    const lane = (one, name) => ({ ...one, lane: name });
+    const jobs = [lane(large(4), 'bulk'), lane(large(4), 'bulk'), lane(job(), 'bulk'), lane(job(), 'urgent')];
+    jobs.forEach(send);
+    expect(through).toEqual([jobs[0], jobs[3]]);
+    for (let i = 0; i < 14; i++) send(lane(job(), 'bulk'));
+    expect(through).toHaveLength(2);
+    send(lane(job(), 'bulk'));
+    expect(through).toHaveLength(19);
+    expect(through.slice(2, 4)).toEqual(jobs.slice(1, 3));
+    await turn();
+    await turn();
+    send(lane(large(4), 'bulk'));
+    expect(through).toHaveLength(20);
+  });
+
+  test('stays in order when what is let in closes the pool', async () => {
+    const through = [];
+    const admission = new Admission((one) => {
+      through.push(one);
+      admission.hurry();
+    });
+    const jobs = [large(4), large(4), large(4)];
+    expect(jobs.map((one) => admission.admits(one))).toEqual([true, false, false]);
+    await turn();
+    expect(through).toEqual(jobs.slice(1));
+    await turn();
+    expect(through).toHaveLength(2);
+  });
+
   test('takes in one turn whatever the engine does not copy', () => {
     const { through, send } = setUp();
     for (let i = 0; i < 100; i++) send(job());
@@ -101,8 +132,19 @@ describe('messages with large buffers, sent at once', () => {
     const { transporter } = await start({}, ONE);
     const sends = sendSix(transporter);
     await transporter.close({ force: true });
+    expect(transporter.pendingCount()).toBe(0);
     const codes = (await Promise.all(sends)).map(({ code }) => code);
     expect(codes).toEqual(Array(6).fill('ECONNECTION'));
+  });
+
+  test('leave by the native engine when the pool changes to the other one in the same turn', async () => {
+    const { server, transporter } = await start({}, ONE);
+    const sends = sendSix(transporter);
+    transporter.transporter.getSocket = (options, callback) => callback(null, false);
+    expect(transporter.engine).toBe('nodemailer');
+    const sizes = await Promise.all(sends);
+    expect(sizes.every((size) => size > 0)).toBe(true);
+    expect(subjects(server)).toHaveLength(6);
   });
 
   test('can be aborted while they wait: nobody hears of them, and the others leave', async () => {
