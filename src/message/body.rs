@@ -80,9 +80,10 @@ pub(super) fn all_but_large(layout: &Layout, parts: &[Part]) -> Layout {
 fn expected_len(piece: &Piece, parts: &[Part]) -> usize {
     match piece {
         Piece::Frame(range) => range.len(),
-        Piece::Content(source, transfer) => match source.units(parts) {
-            Some(units) => transfer.expected_len_of_units(units),
-            None => transfer.expected_len(source.octets(parts)),
+        Piece::Content(source, transfer) => match (transfer, source.units(parts)) {
+            // Whether its UTF-8 will be needed is not known yet, and this is only a guess.
+            (Transfer::QuotedPrintable { .. }, Some(units)) => 2 * units.len(),
+            _ => transfer.expected_len(source.octets(parts)),
         },
     }
 }

@@ -23,15 +23,6 @@ impl Transfer {
             Self::QuotedPrintable { .. } => qp::expected_len(octets),
         }
     }
-
-    /// Octets to expect as the encoding of text so long: enough for most, and no more than a guess.
-    pub(crate) fn expected_len_of_units(self, units: &[u16]) -> usize {
-        match self {
-            Self::Identity => units.len(),
-            Self::Base64 => base64::encoded_len(units.len()),
-            Self::QuotedPrintable { .. } => 2 * units.len(),
-        }
-    }
 }
 
 /// An encoder at work.
